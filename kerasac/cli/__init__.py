@@ -1,0 +1,1 @@
+"""The kerasac-ray command: parse, call one library function, print the result."""

@@ -1,0 +1,1 @@
+"""Describe the genome: chromosomes, intervals, sequence and folds."""

@@ -1,0 +1,1 @@
+"""Build, compile, save and load the Keras models."""

@@ -1,0 +1,1 @@
+"""Run steps over folds and seeds on Ray, and track them in MLflow."""

@@ -1,0 +1,1 @@
+"""Turn candidates into seeded plans, and plans into batches of windows."""

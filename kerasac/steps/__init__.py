@@ -1,0 +1,1 @@
+"""The steps of a unit of work: train, predict, score, report."""

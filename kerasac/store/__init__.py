@@ -1,0 +1,1 @@
+"""Write and read the TileDB signal store; the only room that imports tiledb."""

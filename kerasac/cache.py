@@ -1,0 +1,80 @@
+"""Build a file once on this machine, whoever asks first, and let everybody read it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path:
+    """Return the folder of everything that can be made again: ``KERASAC_CACHE`` or ``~/.cache/kerasac-ray``."""
+    named = os.environ.get("KERASAC_CACHE")
+    return Path(named).expanduser().resolve() if named else Path.home() / ".cache" / "kerasac-ray"
+
+
+def digest(facts: Mapping[str, object]) -> str:
+    """Return 16 hex digits that change when any of the JSON-able facts does."""
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_facts(path: Path) -> dict[str, object]:
+    """Return what tells one state of a file from another without reading it: path, bytes, time of change."""
+    status = path.stat()
+    return {"path": str(path.resolve()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def built_once(target: Path, build: Callable[[Path], None]) -> Path:
+    """Return ``target``, made by ``build(partial_path)`` when it is not there.
+
+    Processes that ask at the same time wait for one of them to build. ``build`` writes a path beside the
+    target, which is renamed when whole: an interrupted build leaves nothing that looks finished.
+    """
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(target.with_name(target.name + ".lock")):
+        if not target.exists():
+            partial = target.with_name(target.name + ".partial")
+            remove(partial)
+            try:
+                build(partial)
+                partial.replace(target)
+            except BaseException:
+                remove(partial)
+                raise
+    return target
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` (created when missing); the system frees it when the process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file beside and rename it, so that no reader ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text)
+    partial.replace(path)

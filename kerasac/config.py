@@ -1,0 +1,387 @@
+"""Read an experiment file into frozen, checked specs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from kerasac.errors import ConfigError, suggest
+
+Aggregate = Literal["none", "sum", "average", "max", "binary_max"]
+Transform = Literal["none", "log", "log10", "log1p", "asinh", "counts_to_logit"]
+SEQUENCE = "seq"
+
+
+def _below_base(value: Any, info: ValidationInfo) -> Any:
+    """Make a relative path relative to the folder that the experiment's data lies in."""
+    if not isinstance(value, str | Path) or not info.context:
+        return value
+    path = Path(value).expanduser()
+    return path if path.is_absolute() else Path(info.context["base"]) / path
+
+
+DataPath = Annotated[Path, BeforeValidator(_below_base)]
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+
+
+class Spec(BaseModel):
+    """Base of all specs: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GenomeSpec(Spec):
+    """The genome: FASTA (plain or bgzip), and regions that no window may touch."""
+
+    fasta: DataPath
+    chrom_sizes: DataPath | None = None
+    blacklist: DataPath | None = None
+
+
+class TrackSpec(Spec):
+    """One input or output of the model: which tracks, how wide, summed and transformed how.
+
+    ``flank`` is in bases: the window is centre − flank … centre + flank. ``dataset`` names rows of the array's
+    task axis; by default those of the experiment. ``pseudocount`` is added before log and log10.
+    """
+
+    name: str
+    source: Names
+    flank: int = Field(gt=0)
+    aggregate: Aggregate = "none"
+    transform: Transform = "none"
+    pseudocount: float = Field(default=1.0, ge=0)
+    dataset: Names | None = None
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the source is the genome's sequence rather than tracks."""
+        return self.source == (SEQUENCE,)
+
+    @property
+    def width_bp(self) -> int:
+        """Bases in the window."""
+        return 2 * self.flank
+
+
+class OutputSpec(TrackSpec):
+    """An output; windows with any value of it (after its transform) below min or above max are dropped."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @field_validator("source")
+    @classmethod
+    def _not_sequence(cls, source: tuple[str, ...]) -> tuple[str, ...]:
+        if SEQUENCE in source:
+            raise ValueError("an output cannot be the sequence; name attributes of the array")
+        return source
+
+
+class PeakPositions(Spec):
+    """Setting 1: windows at any position where an attribute reaches a threshold, ``ratio`` of all windows."""
+
+    attribute: str
+    threshold: float = 1.0
+    ratio: float = Field(default=1.0, gt=0, le=1)
+
+
+class RegionSampling(Spec):
+    """Setting 2: one window a region of a BED or narrowPeak file, two with ``center: edges``."""
+
+    bed: DataPath
+    center: Literal["summit", "center", "random", "edges"] = "summit"
+    jitter: int = Field(default=0, ge=0)
+
+
+class NegativeSampling(Spec):
+    """Background windows of setting 2: ``ratio`` a region, anywhere outside peaks, or from ``bed``."""
+
+    ratio: float = Field(default=1.0, ge=0)
+    bed: DataPath | None = None
+
+
+class SamplingSpec(Spec):
+    """Where windows are drawn, how many an epoch, and on which strand."""
+
+    peaks: PeakPositions | None = None
+    regions: RegionSampling | None = None
+    negatives: NegativeSampling | None = None
+    ambiguous: str | None = None
+    train_size: int | None = Field(default=None, gt=0)
+    valid_size: int | None = Field(default=None, gt=0)
+    reverse_complement: bool = True
+
+    @model_validator(mode="after")
+    def _one_setting(self) -> SamplingSpec:
+        if (self.peaks is None) == (self.regions is None):
+            raise ValueError("name either 'peaks' (positions of an attribute) or 'regions' (a BED file), not both")
+        if self.peaks is not None and self.negatives is not None:
+            raise ValueError(
+                "'negatives' belongs to 'regions'; with 'peaks', the background share is 1 - peaks.ratio"
+            )
+        if self.peaks is not None and (self.train_size is None or self.valid_size is None):
+            raise ValueError("with 'peaks', say how many windows an epoch has: train_size and valid_size")
+        return self
+
+
+class ModelSpec(Spec):
+    """An architecture by name, and its parameters; the models room knows which there are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    architecture: str = "bpnet"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All keys but the architecture."""
+        return dict(self.model_extra or {})
+
+
+class LossSpec(Spec):
+    """Weights of the heads' losses; ``auto`` = median total counts of the training peaks' windows / 10."""
+
+    profile: float = Field(default=1.0, ge=0)
+    counts: float | Literal["auto"] = "auto"
+
+
+class TrainingSpec(Spec):
+    """How long and how fast to train.
+
+    The best epoch is the one with the least validation loss. After ``patience`` epochs without a better one
+    training stops. ``schedule: plateau`` multiplies the learning rate by ``lr_factor`` after every
+    ``lr_patience`` epochs without a better one; ``cosine`` takes it from learning_rate to min_learning_rate
+    over ``epochs``, whatever the loss does.
+    """
+
+    epochs: int = Field(default=40, gt=0)
+    batch_size: int = Field(default=64, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    patience: int = Field(default=3, gt=0)
+    lr_patience: int = Field(default=2, gt=0)
+    lr_factor: float = Field(default=0.4, gt=0, lt=1)
+    min_learning_rate: float = Field(default=1e-7, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip_norm: float | None = Field(default=None, gt=0)
+
+
+class FoldsSpec(Spec):
+    """The fold table: balanced over this genome, published, or from JSON files (which win over the scheme)."""
+
+    scheme: Literal["balanced", "hg38-5", "kerasac-10"] = "balanced"
+    n: int | None = Field(default=None, gt=0)
+    files: Annotated[tuple[DataPath, ...], BeforeValidator(_as_tuple)] = ()
+
+
+class ScoreSpec(Spec):
+    """What the test chromosomes are scored on: peaks at their summits, and background windows."""
+
+    peaks: DataPath | None = None
+    background_ratio: float = Field(default=1.0, ge=0)
+
+
+class ComputeSpec(Spec):
+    """How the machine is used; nothing here changes a result.
+
+    ``samplers``: CPU actors that read windows for one trainer through Ray Data; 0 reads in the trainer's own
+    process. ``executor``: ``train`` runs each fold as a Ray Train worker, ``direct`` inside its Tune trial.
+    ``reader``: ``map`` decodes the tracks once a machine, ``blocks`` reads the TileDB array for every block.
+    """
+
+    trainers: Literal[1] = 1
+    gpus: float | Literal["auto"] = "auto"
+    samplers: int | Literal["auto"] = "auto"
+    max_parallel: int | Literal["auto"] = "auto"
+    executor: Literal["auto", "direct", "train"] = "auto"
+    reader: Literal["auto", "map", "blocks"] = "auto"
+
+
+class TrackingSpec(Spec):
+    """The MLflow experiment, and the server that keeps it; none = a local store in the run's folder."""
+
+    experiment: str | None = None
+    uri: str | None = None
+
+
+class Experiment(Spec):
+    """A whole experiment, as its YAML file describes it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    genome: GenomeSpec
+    store: DataPath
+    datasets: Names
+    inputs: tuple[TrackSpec, ...] = Field(min_length=1)
+    outputs: tuple[OutputSpec, ...] = Field(min_length=1)
+    sampling: SamplingSpec
+    model: ModelSpec = ModelSpec()
+    loss: LossSpec = LossSpec()
+    training: TrainingSpec = TrainingSpec()
+    folds: FoldsSpec = FoldsSpec()
+    seeds: tuple[int, ...] = Field(default=(1234,), min_length=1)
+    score: ScoreSpec = ScoreSpec()
+    compute: ComputeSpec = ComputeSpec()
+    tracking: TrackingSpec = TrackingSpec()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Experiment:
+        names = [track.name for track in (*self.inputs, *self.outputs)]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"two inputs or outputs are called {doubled[0]!r}; give each its own name")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} repeat; each seed is trained once")
+        if any(seed < 0 for seed in self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} must not be negative")
+        return self
+
+    def track_datasets(self, track: TrackSpec) -> tuple[str, ...]:
+        """Return the datasets that an input or output reads."""
+        return track.dataset if track.dataset is not None else self.datasets
+
+    @property
+    def output_flank(self) -> int:
+        """Return the widest output's flank: half of the window that must stay clear of other regions."""
+        return max(output.flank for output in self.outputs)
+
+    @property
+    def widest_flank(self) -> int:
+        """Return the widest flank of all inputs and outputs: a window this wide must lie on its chromosome."""
+        return max(track.flank for track in (*self.inputs, *self.outputs))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the resolved experiment as plain JSON-able values."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """Return the resolved experiment as YAML, with every default spelled out and all paths absolute."""
+        return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True, width=100)
+
+
+def load_experiment(path: Path, *, overrides: Sequence[str] = (), data_folder: Path | None = None) -> Experiment:
+    """Read an experiment file, apply ``key.sub=value`` overrides, and check every key.
+
+    Relative paths in it are relative to the file's folder, or to ``data_folder``.
+
+    Raises
+    ------
+    ConfigError
+        Names every unknown key (with the nearest known one) and every value that does not fit.
+    """
+    if not path.is_file():
+        raise ConfigError(f"experiment file {path} does not exist; `kerasac-ray init > {path.name}` writes one")
+    try:
+        document = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path} holds no keys; `kerasac-ray init` prints an example")
+    if data_folder is not None and not data_folder.is_dir():
+        raise ConfigError(f"--data {data_folder} is not a folder")
+    base = (data_folder or path.parent).resolve()
+    return make_experiment(apply_overrides(document, overrides), base=base, origin=str(path))
+
+
+def make_experiment(document: Mapping[str, Any], *, base: Path, origin: str) -> Experiment:
+    """Check a document of keys and values; see :func:`load_experiment`."""
+    try:
+        return Experiment.model_validate(dict(document), context={"base": base})
+    except ValidationError as error:
+        lines = [_explain(detail) for detail in error.errors()]
+        raise ConfigError("\n".join([f"{origin}:", *(f"  {line}" for line in dict.fromkeys(lines))])) from error
+
+
+def apply_overrides(document: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Return the document with ``model.filters=32`` or ``inputs.0.flank=500`` set; values are read as YAML."""
+    changed: dict[str, Any] = yaml.safe_load(yaml.safe_dump(dict(document)))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {override!r} is not of the form key.sub=value")
+        *parents, last = (part.strip() for part in key.split("."))
+        node: Any = changed
+        for part in parents:
+            node = _descend(node, part, key)
+        if isinstance(node, list):
+            node[_position(node, last, key)] = yaml.safe_load(text)
+        else:
+            node[last] = yaml.safe_load(text)
+    return changed
+
+
+def _descend(node: Any, part: str, key: str) -> Any:
+    if isinstance(node, list):
+        return node[_position(node, part, key)]
+    if node.get(part) is None:
+        node[part] = {}
+    if not isinstance(node[part], dict | list):
+        raise ConfigError(f"--set {key}: {part} is a value, not a section")
+    return node[part]
+
+
+def _position(node: Sequence[Any], part: str, key: str) -> int:
+    """Find an item of a list by its number or by its ``name``."""
+    names = [item.get("name") if isinstance(item, dict) else None for item in node]
+    if part in names:
+        return names.index(part)
+    if part.isdigit() and int(part) < len(node):
+        return int(part)
+    raise ConfigError(f"--set {key}: no item {part!r} in a list of {len(node)}{suggest(part, filter(None, names))}")
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """Put one pydantic error into our words."""
+    where = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        *parents, key = detail["loc"]
+        section = ".".join(str(part) for part in parents)
+        place = f" in {section}" if section else ""
+        return f"unknown key {str(key)!r}{place}{suggest(str(key), _known_keys(parents))}"
+    if detail["type"] == "missing":
+        return f"{where} is missing"
+    message = re.sub(r"^Value error, ", "", detail["msg"])
+    shown = "" if detail["type"] == "value_error" else f" (found {detail['input']!r})"
+    return f"{where}: {message}{shown}" if where else f"{message}{shown}"
+
+
+def _known_keys(location: Iterable[int | str]) -> list[str]:
+    """Return the keys that the section at ``location`` accepts."""
+    spec: Any = Experiment
+    for part in location:
+        if isinstance(part, int) or part not in spec.model_fields:
+            continue
+        spec = _spec_in(spec.model_fields[part].annotation) or spec
+    return list(spec.model_fields)
+
+
+def _spec_in(annotation: Any) -> type[Spec] | None:
+    """Find the spec class inside ``X | None``, ``tuple[X, ...]`` or ``X``."""
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        return annotation
+    if get_origin(annotation) in (Union, tuple) or get_args(annotation):
+        for inner in get_args(annotation):
+            found = _spec_in(inner)
+            if found is not None:
+                return found
+    return None

@@ -1,0 +1,204 @@
+"""Divide a genome's chromosomes into folds of train, validation and test."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasac.cache import write_whole
+from kerasac.errors import FoldError, suggest
+from kerasac.genome.assembly import Assembly, naming_hint
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "valid", "test")
+
+# kerasAC's ten folds: the test chromosomes of fold 0..9; validation is the test of the fold before.
+_KERASAC_TEST = ("1", "2 19", "3 20", "6 13 22", "5 16 Y", "4 15 21", "7 14 18", "11 17 X", "9 12", "8 10")
+# The five folds of ENCODE's ChromBPNet models on hg38: test and validation chromosomes.
+_ENCODE_TEST_VALID = (
+    ("1 3 6", "8 20"),
+    ("2 8 9 16", "12 17"),
+    ("4 11 12 15 Y", "7 22"),
+    ("5 10 14 18 20 22", "6 21"),
+    ("7 13 17 19 21 X", "10 18"),
+)
+_HUMAN = tuple(f"chr{c}" for c in (*range(1, 23), "X", "Y"))
+BUILT_IN = ("hg38-5", "kerasac-10")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of the chromosomes; the three splits share none.
+
+    Raises
+    ------
+    FoldError
+        When a chromosome is in two splits or a split is empty.
+    """
+
+    index: int
+    train: tuple[str, ...]
+    valid: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for i, one in enumerate(SPLITS):
+            if not self.split(one):
+                raise FoldError(f"fold {self.index} has no {one} chromosome; add one to its table")
+            for other in SPLITS[i + 1 :]:
+                shared = sorted(set(self.split(one)) & set(self.split(other)))
+                if shared:
+                    raise FoldError(
+                        f"{', '.join(shared)} in both {one} and {other} of fold {self.index}; "
+                        "a chromosome belongs to one split"
+                    )
+
+    def split(self, name: str) -> tuple[str, ...]:
+        """Return the chromosomes of ``train``, ``valid`` or ``test``."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}[name]
+
+    def as_dict(self) -> dict[str, list[str]]:
+        """Return chrombpnet's fold dictionary: lists named train, valid, test."""
+        return {name: list(self.split(name)) for name in SPLITS}
+
+
+def rotated_folds(groups: Sequence[Sequence[str]], *, valid_step: int = 1) -> tuple[Fold, ...]:
+    """Make one fold a group: the group is its test, the group ``valid_step`` further its validation.
+
+    Raises
+    ------
+    FoldError
+        With fewer than three groups: each of train, valid and test needs one.
+    """
+    n = len(groups)
+    if n < 3:
+        raise FoldError(f"{n} folds leave no chromosomes to train on; use at least 3")
+    folds = []
+    for k, test in enumerate(groups):
+        v = (k + valid_step) % n
+        train = [chrom for g, group in enumerate(groups) if g not in (k, v) for chrom in group]
+        folds.append(Fold(k, tuple(train), tuple(groups[v]), tuple(test)))
+    return tuple(folds)
+
+
+def balanced_folds(weights: Mapping[str, int], n: int) -> tuple[Fold, ...]:
+    """Divide whole chromosomes into ``n`` folds of about equal weight (peaks, or bases).
+
+    The heaviest chromosome goes to the lightest group, in turn (longest-processing-time rule), which is
+    deterministic: the same peaks always give the same folds.
+
+    Raises
+    ------
+    FoldError
+        When fewer than ``n`` chromosomes carry any weight.
+    """
+    useful = sorted((chrom for chrom in weights if weights[chrom] > 0), key=lambda c: (-weights[c], c))
+    if len(useful) < n:
+        raise FoldError(
+            f"{n} folds of whole chromosomes need {n} chromosomes with peaks, but only {len(useful)} have any"
+            f" ({', '.join(useful) or 'none'}); ask for fewer folds"
+        )
+    groups: list[list[str]] = [[] for _ in range(n)]
+    totals = [0] * n
+    for chrom in useful:
+        lightest = totals.index(min(totals))
+        groups[lightest].append(chrom)
+        totals[lightest] += weights[chrom]
+    return rotated_folds(groups)
+
+
+def built_in_folds(scheme: str) -> tuple[Fold, ...]:
+    """Return a published fold table for genomes with human-style chromosome names.
+
+    ``hg38-5``: the five folds of ENCODE's ChromBPNet models. ``kerasac-10``: the ten folds of kerasAC for
+    hg19, hg38, mm9 and mm10 (chromosomes that a genome lacks are dropped by :func:`on_assembly`).
+    """
+    if scheme == "kerasac-10":
+        groups = [[f"chr{c}" for c in line.split()] for line in _KERASAC_TEST]
+        return rotated_folds(groups, valid_step=-1)
+    if scheme == "hg38-5":
+        folds = []
+        for k, (test_line, valid_line) in enumerate(_ENCODE_TEST_VALID):
+            test, valid = (tuple(f"chr{c}" for c in line.split()) for line in (test_line, valid_line))
+            train = tuple(chrom for chrom in _HUMAN if chrom not in test + valid)
+            folds.append(Fold(k, train, valid, test))
+        return tuple(folds)
+    raise FoldError(f"unknown fold scheme {scheme!r}{suggest(scheme, ['balanced', *BUILT_IN])}")
+
+
+def read_folds(paths: Sequence[Path]) -> tuple[Fold, ...]:
+    """Read a fold table from JSON.
+
+    Accepted: one file with all folds, keyed ``"0"``, ``"1"``, … (bpnet's split file, with ``val``; ours, with
+    ``valid``); one file with ``{"folds": [[chrom, …], …]}``, where fold k tests on list k and validates on the
+    next; or one chrombpnet file a fold (``train``, ``valid``, ``test``), in the order given.
+    """
+    documents = [_read_json(path) for path in paths]
+    if len(documents) > 1 or "test" in documents[0]:
+        return tuple(
+            _fold(k, document, path) for k, (document, path) in enumerate(zip(documents, paths, strict=True))
+        )
+    document, path = documents[0], paths[0]
+    if isinstance(document.get("folds"), list):
+        return rotated_folds(document["folds"])
+    numbered = sorted((key for key in document if key.isdigit()), key=int)
+    if not numbered:
+        raise FoldError(
+            f'{path} has neither "train"/"valid"/"test", nor "folds", nor folds named "0", "1", …'
+        )
+    return tuple(_fold(int(key), document[key], path) for key in numbered)
+
+
+def write_folds(path: Path, folds: Sequence[Fold]) -> None:
+    """Write all folds to one JSON file: ``{"0": {"train": […], "valid": […], "test": […]}, …}``."""
+    table = {str(fold.index): fold.as_dict() for fold in folds}
+    write_whole(path, json.dumps(table, indent=1) + "\n")
+
+
+def on_assembly(folds: Sequence[Fold], assembly: Assembly) -> tuple[Fold, ...]:
+    """Keep the chromosomes that the assembly has; those that it lacks are dropped and logged.
+
+    Raises
+    ------
+    FoldError
+        When names differ only by ``chr``, or a split is left empty.
+    """
+    named = {chrom for fold in folds for name in SPLITS for chrom in fold.split(name)}
+    unknown = sorted(chrom for chrom in named if chrom not in assembly)
+    if unknown:
+        hint = naming_hint(unknown, assembly.names)
+        if "use one naming" in hint:
+            raise FoldError(f"chromosome {unknown[0]!r} of the fold table is not in the genome{hint}")
+        logger.warning("the fold table names chromosomes that the genome lacks: %s", ", ".join(unknown))
+    kept = []
+    for fold in folds:
+        splits = {name: tuple(c for c in fold.split(name) if c in assembly) for name in SPLITS}
+        kept.append(Fold(fold.index, **splits))
+    return tuple(kept)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise FoldError(f"fold table {path} does not exist")
+    try:
+        document = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise FoldError(f"fold table {path} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise FoldError(f"fold table {path} holds a {type(document).__name__}; expected an object of folds")
+    return document
+
+
+def _fold(index: int, document: Mapping[str, Sequence[str]], path: Path) -> Fold:
+    valid = document.get("valid", document.get("val"))
+    if valid is None or "train" not in document or "test" not in document:
+        raise FoldError(f"fold {index} of {path} needs train, valid and test; it has {', '.join(document)}")
+    try:
+        return Fold(index, tuple(document["train"]), tuple(valid), tuple(document["test"]))
+    except FoldError as error:
+        raise FoldError(f"{path}: {error}") from error

@@ -1,0 +1,68 @@
+"""Say what goes into a model and what comes out, without building it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kerasac.config import Experiment, TrackSpec
+from kerasac.errors import ModelError
+
+Role = Literal["sequence", "profile", "counts"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output of a model.
+
+    ``role``: ``sequence`` (width_bp,) uint8 tokens; ``profile`` (width_bp, n_tracks), one value a base;
+    ``counts`` (n_tracks,), one value a window.
+    """
+
+    name: str
+    role: Role
+    width_bp: int
+    n_tracks: int
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All inputs and outputs of a model, in the experiment's order."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    def input_of(self, role: Role) -> Port | None:
+        """Return the input that plays a role, if there is one."""
+        return _only(self.inputs, role, "inputs")
+
+    def output_of(self, role: Role) -> Port | None:
+        """Return the output that plays a role, if there is one."""
+        return _only(self.outputs, role, "outputs")
+
+
+def contract_of(experiment: Experiment) -> Contract:
+    """Derive a model's contract from an experiment: what is aggregated is counts, what is not a profile."""
+    return Contract(
+        tuple(_port(experiment, spec) for spec in experiment.inputs),
+        tuple(_port(experiment, spec) for spec in experiment.outputs),
+    )
+
+
+def _port(experiment: Experiment, spec: TrackSpec) -> Port:
+    if spec.is_sequence:
+        return Port(spec.name, "sequence", spec.width_bp, 4)
+    datasets = experiment.track_datasets(spec)
+    names = [(dataset, attribute) for dataset in datasets for attribute in spec.source]
+    tasks = tuple(attribute if len(datasets) == 1 else f"{dataset}.{attribute}" for dataset, attribute in names)
+    role: Role = "profile" if spec.aggregate == "none" else "counts"
+    return Port(spec.name, role, spec.width_bp, len(tasks), tasks)
+
+
+def _only(ports: tuple[Port, ...], role: Role, where: str) -> Port | None:
+    found = [port for port in ports if port.role == role]
+    if len(found) > 1:
+        names = " and ".join(port.name for port in found)
+        raise ModelError(f"{where} has two of role {role} ({names}); this architecture takes one")
+    return found[0] if found else None

@@ -1,0 +1,220 @@
+"""Open everything that an experiment names, and find its mistakes before any compute is spent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasac.cache import digest
+from kerasac.config import Experiment
+from kerasac.errors import ConfigError, FoldError, KerasacError, StoreError
+from kerasac.genome.assembly import check_same_sizes, read_chrom_sizes
+from kerasac.genome.folds import Fold, balanced_folds, built_in_folds, on_assembly, read_folds
+from kerasac.genome.sequence import check_fasta
+from kerasac.models.contract import Contract, contract_of
+from kerasac.models.registry import Parameters, read_parameters
+from kerasac.sampling.batches import WindowSource, make_source
+from kerasac.sampling.plan import SamplingPlan
+from kerasac.sampling.regions import Candidates, find_candidates
+from kerasac.store.reader import Track, missing_bases, store_state
+from kerasac.store.schema import StoreLayout, read_layout
+
+logger = logging.getLogger(__name__)
+
+MAP_LIMIT_BYTES = 64 * 1024**3  # decoded tracks beyond this are read from the array instead
+_DEFAULT_FOLDS = 5
+_UNIT_INDEPENDENT = ("name", "seeds", "folds", "compute", "tracking")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment that was checked, with all that its units of work share; it travels to every worker."""
+
+    experiment: Experiment
+    layout: StoreLayout
+    candidates: Candidates
+    folds: tuple[Fold, ...]
+    source: WindowSource
+    contract: Contract
+    parameters: Parameters
+
+    def plan(self, fold: Fold, seed: int) -> SamplingPlan:
+        """Return the sampling plan of a fold and seed."""
+        return SamplingPlan(
+            self.candidates,
+            self.experiment.sampling,
+            fold,
+            seed,
+            accept=self.source.accepts,
+            background_ratio=self.experiment.score.background_ratio,
+        )
+
+    def fingerprint(self) -> str:
+        """Return what decides the results of a fold and seed: specs and the state of the array; 16 hex digits."""
+        spec = {key: value for key, value in self.experiment.as_dict().items() if key not in _UNIT_INDEPENDENT}
+        return digest({"experiment": spec, "store": store_state(self.layout.path)})
+
+
+def prepare(experiment: Experiment) -> Prepared:
+    """Check an experiment against its files and open them.
+
+    Raises
+    ------
+    KerasacError
+        One of its kinds, for the first mistake found: a missing file, a name that the array does not have,
+        chromosomes that do not match, a split without peaks, an input too narrow for the model.
+    """
+    _check_files(experiment)
+    contract = contract_of(experiment)
+    parameters = read_parameters(experiment.model.architecture, experiment.model.parameters)
+    parameters.check(contract)
+    layout = read_layout(str(experiment.store))
+    _check_names(experiment, layout)
+    check_fasta(experiment.genome.fasta, layout.assembly)
+    if experiment.genome.chrom_sizes is not None:
+        sizes = read_chrom_sizes(experiment.genome.chrom_sizes).as_dict()
+        check_same_sizes(layout.assembly.as_dict(), sizes, str(experiment.genome.chrom_sizes))
+    candidates = find_candidates(experiment, layout)
+    folds = make_folds(experiment, candidates)
+    source = make_source(experiment, layout, reader=_choose_reader(experiment, layout))
+    prepared = Prepared(experiment, layout, candidates, folds, source, contract, parameters)
+    _check_values(prepared)
+    for fold in folds:
+        prepared.plan(fold, experiment.seeds[0])
+    return prepared
+
+
+def make_folds(experiment: Experiment, candidates: Candidates) -> tuple[Fold, ...]:
+    """Return the experiment's folds: from its files, a published table, or balanced by peaks.
+
+    Raises
+    ------
+    FoldError
+        When the table has fewer folds than ``folds.n`` asks for, or leaks.
+    """
+    spec = experiment.folds
+    if not spec.files and spec.scheme == "balanced":
+        return balanced_folds(candidates.peaks_by_chrom(), spec.n or _DEFAULT_FOLDS)
+    table = read_folds(spec.files) if spec.files else built_in_folds(spec.scheme)
+    origin = ", ".join(str(path) for path in spec.files) or spec.scheme
+    wanted = spec.n or len(table)
+    if wanted > len(table):
+        raise FoldError(f"folds.n is {wanted}, but {origin} has {len(table)} folds; ask for at most that many")
+    return on_assembly(table[:wanted], candidates.assembly)
+
+
+def _check_files(experiment: Experiment) -> None:
+    """Name every file that is missing, all at once."""
+    sampling = experiment.sampling
+    named: list[tuple[str, Path | None]] = [
+        ("genome.fasta", experiment.genome.fasta),
+        ("genome.chrom_sizes", experiment.genome.chrom_sizes),
+        ("genome.blacklist", experiment.genome.blacklist),
+        ("store", experiment.store),
+        ("sampling.regions.bed", sampling.regions.bed if sampling.regions else None),
+        ("sampling.negatives.bed", sampling.negatives.bed if sampling.negatives else None),
+        ("score.peaks", experiment.score.peaks),
+        *(("folds.files", path) for path in experiment.folds.files),
+    ]
+    missing = [f"  {key}: {path}" for key, path in named if path is not None and not path.exists()]
+    if missing:
+        hint = "correct the paths, or say --data FOLDER when they are relative to another folder"
+        raise ConfigError("\n".join(["these files do not exist:", *missing, hint]))
+
+
+def _check_names(experiment: Experiment, layout: StoreLayout) -> None:
+    """Check that the array has every attribute and dataset of the experiment, naming where it is used."""
+    for spec in (*experiment.inputs, *experiment.outputs):
+        if spec.is_sequence:
+            continue
+        with _located(f"source of {spec.name}"):
+            layout.require_attributes(spec.source)
+            for dataset in experiment.track_datasets(spec):
+                layout.dataset_index(dataset)
+    with _located("sampling"):
+        peaks, ambiguous = experiment.sampling.peaks, experiment.sampling.ambiguous
+        layout.require_attributes([name for name in (peaks and peaks.attribute, ambiguous) if name])
+
+
+class _located:  # noqa: N801, reads as a word where it is used
+    """Say which key of the experiment an error belongs to."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KerasacError):
+            raise type(error)(f"{self.where}: {error}") from error
+
+
+def _choose_reader(experiment: Experiment, layout: StoreLayout) -> str:
+    """Decode the tracks once when they are of bearable size; the rule can be overridden by ``compute.reader``."""
+    if experiment.compute.reader != "auto":
+        return experiment.compute.reader
+    tracks = _tracks(experiment)
+    at_most = 2 * layout.assembly.total_bp * len(tracks)  # counts rarely need more than two bytes
+    kind = "map" if at_most <= MAP_LIMIT_BYTES else "blocks"
+    logger.info("reader: %s (%d tracks, about %.1f GB decoded)", kind, len(tracks), at_most / 1e9)
+    return kind
+
+
+def _tracks(experiment: Experiment) -> list[Track]:
+    """Return every track that the experiment reads, once."""
+    return list(
+        dict.fromkeys(
+            Track(dataset, attribute)
+            for spec in (*experiment.inputs, *experiment.outputs)
+            if not spec.is_sequence
+            for dataset in experiment.track_datasets(spec)
+            for attribute in spec.source
+        )
+    )
+
+
+def _check_values(prepared: Prepared) -> None:
+    """Refuse chromosomes of the folds on which a track has no value at all; log those with gaps."""
+    used = {chrom for fold in prepared.folds for split in fold.as_dict().values() for chrom in split}
+    if all(group.reader.kind == "blocks" for group in prepared.source.groups):
+        return  # the array is not read before training; absent values are 0, as they are in windows
+    for track in _tracks(prepared.experiment):
+        for chrom, count in missing_bases(prepared.layout, track).items():
+            size = prepared.layout.assembly.as_dict()[chrom]
+            if count == size and chrom in used:
+                raise StoreError(
+                    f"{track.attribute} of {track.dataset} has no value on {chrom}: its bigWig lacks the chromosome; "
+                    "leave the chromosome out of the folds, or ingest a complete bigWig"
+                )
+            if chrom in used:
+                logger.warning("%s of %s: %d bases of %s without a value are read as 0", *track[::-1], count, chrom)
+
+
+def describe(prepared: Prepared) -> list[tuple[str, str]]:
+    """Return what an experiment amounts to, as (what, value) lines for a person."""
+    experiment, candidates = prepared.experiment, prepared.candidates
+    kind = "regions" if candidates.regions is not None else "runs of peak positions"
+    lines = [
+        ("genome", f"{len(prepared.layout.assembly.names)} chromosomes, {prepared.layout.assembly.total_bp:,} bases"),
+        ("array", f"{len(prepared.layout.datasets)} datasets × {len(prepared.layout.attributes)} attributes"),
+        ("candidates", f"{candidates.n_peaks:,} {kind}"),
+        *((f"left out: {what}", f"{count:,}") for what, count in candidates.skipped.items()),
+        ("units of work", f"{len(prepared.folds)} folds × {len(experiment.seeds)} seeds"),
+    ]
+    for fold in prepared.folds:
+        counts = _windows_by_split(prepared, fold)
+        lines.append((f"fold {fold.index}", ", ".join(f"{name} {count:,}" for name, count in counts.items())))
+    return lines
+
+
+def _windows_by_split(prepared: Prepared, fold: Fold) -> dict[str, int]:
+    plan = prepared.plan(fold, prepared.experiment.seeds[0])
+    return {"train": len(plan.train(0)), "valid": len(plan.valid()), "test": len(plan.test())}
+
+
+def unit_names(folds: Sequence[Fold], seeds: Sequence[int]) -> list[tuple[Fold, int]]:
+    """Return every fold × seed, folds of one seed together."""
+    return [(fold, seed) for seed in seeds for fold in folds]

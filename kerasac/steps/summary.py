@@ -1,0 +1,234 @@
+"""Summarise the scores of a run's folds and seeds as mean, spread, and the floors to compare them with."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from kerasac.errors import ScoreError
+from kerasac.steps.predictions import whole_file
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """One metric over the units of a run; a unit is a fold and seed."""
+
+    values: Mapping[str, float | None]
+    """By unit (``fold-0/seed-1234``); None where the metric is not defined."""
+
+    @property
+    def defined(self) -> list[float]:
+        """The values that are numbers."""
+        return [value for value in self.values.values() if value is not None]
+
+    @property
+    def n_undefined(self) -> int:
+        """Units in which the metric is not defined; they are left out of mean, sd and se."""
+        return len(self.values) - len(self.defined)
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over units."""
+        return math.fsum(self.defined) / len(self.defined) if self.defined else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over units with n − 1; None for fewer than two."""
+        mean, n = self.mean, len(self.defined)
+        if mean is None or n < 2:
+            return None
+        return math.sqrt(math.fsum((value - mean) ** 2 for value in self.defined) / (n - 1))
+
+    @property
+    def se(self) -> float | None:
+        """Standard error of the mean, units counted as independent."""
+        return None if self.sd is None else self.sd / math.sqrt(len(self.defined))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What summary.json holds for the metric."""
+        return {
+            "mean": self.mean,
+            "sd": self.sd,
+            "se": self.se,
+            "n": len(self.defined),
+            "n_undefined": self.n_undefined,
+            "values": dict(self.values),
+        }
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Metrics by window set over the finished units of a run."""
+
+    metrics: Mapping[str, Mapping[str, MetricSummary]]
+    units: tuple[str, ...]
+    definitions: Mapping[str, str]
+
+    def get(self, windows: str, metric: str) -> MetricSummary | None:
+        """One metric on one window set; None when no unit has it."""
+        return self.metrics.get(windows, {}).get(metric)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What summary.json holds."""
+        metrics = {
+            windows: {name: metric.to_dict() for name, metric in by_name.items()}
+            for windows, by_name in self.metrics.items()
+        }
+        return {"metrics": metrics, "units": list(self.units), "definitions": dict(self.definitions)}
+
+
+@dataclass(frozen=True)
+class HeadlineRow:
+    """One line of what a user reads first."""
+
+    windows: str
+    metric: str
+    label: str
+    better: Better
+    mean: float | None
+    sd: float | None
+    values: Mapping[str, float | None]
+    floor_label: str
+    floor: float | None
+
+    def text(self) -> str:
+        """``0.719 ± 0.009``, or without the spread for one unit."""
+        if self.mean is None:
+            return "undefined"
+        return f"{self.mean:.3f}" if self.sd is None else f"{self.mean:.3f} ± {self.sd:.3f}"
+
+
+@dataclass(frozen=True)
+class _Headline:
+    windows: str
+    metric: str
+    label: str
+    better: Better
+    floors: tuple[tuple[str, str | float], ...]
+    """Name and metric (of the same windows) or number; the first that is defined is used."""
+
+
+_HEADLINES = (
+    _Headline("all", "counts_pearson", "Count correlation", "higher", (("no relation", 0.0),)),
+    _Headline("peaks", "counts_pearson", "Count correlation", "higher", (("no relation", 0.0),)),
+    _Headline("all", "auroc", "Peak detection, AUROC", "higher", (("chance", 0.5),)),
+    _Headline(
+        "peaks",
+        "jsd_distance_mean",
+        "Profile distance, JSD",
+        "lower",
+        (("mean profile", "jsd_distance_mean_profile"), ("uniform profile", "jsd_distance_uniform")),
+    ),
+    _Headline("peaks", "jsd_norm_median", "Profile skill, norm. JSD", "higher", (("uniform profile", 0.0),)),
+)
+
+
+def summarize(run_dir: Path) -> Summary:
+    """Read every fold-*/seed-*/scores.json of a run and write summary.json and summary.tsv beside them."""
+    units = dict(_read_units(run_dir))
+    if not units:
+        raise ScoreError(f"{run_dir} has no fold-*/seed-*/scores.json; run the cross-validation first")
+    summary = Summary(_collect(units), tuple(units), _definitions(units))
+    with whole_file(run_dir / "summary.json") as beside:
+        beside.write_text(json.dumps(summary.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with whole_file(run_dir / "summary.tsv") as beside:
+        _table(summary).to_csv(beside, sep="\t", index=False, na_rep="NA")
+    return summary
+
+
+def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
+    """The rows for the terminal and the head of the report; metrics that no unit has are left out."""
+    rows = []
+    for entry in _HEADLINES:
+        metric = summary.get(entry.windows, entry.metric)
+        if metric is None or metric.mean is None:
+            continue
+        floor_label, floor = _floor(summary, entry)
+        rows.append(
+            HeadlineRow(
+                windows=entry.windows,
+                metric=entry.metric,
+                label=entry.label,
+                better=entry.better,
+                mean=metric.mean,
+                sd=metric.sd,
+                values=metric.values,
+                floor_label=floor_label,
+                floor=floor,
+            )
+        )
+    return tuple(rows)
+
+
+def unit_order(unit: str) -> tuple[tuple[int, str], ...]:
+    """Sort key of ``fold-10/seed-7``: numbers by value, so that fold 10 comes after fold 9."""
+    return tuple((int(part) if part.isdigit() else -1, part) for part in re.split(r"[-/]", unit))
+
+
+def _read_units(run_dir: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    paths = {
+        f"{path.parent.parent.name}/{path.parent.name}": path for path in run_dir.glob("fold-*/seed-*/scores.json")
+    }
+    for unit in sorted(paths, key=unit_order):
+        try:
+            scores = json.loads(paths[unit].read_text(encoding="utf-8"))
+            scores["windows"].items()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ScoreError(f"{paths[unit]} is not a scores file ({error!r}); delete it and run again") from None
+        yield unit, scores
+
+
+def _collect(units: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, MetricSummary]]:
+    """Values by window set and metric, in the order in which the units name them."""
+    names: dict[str, dict[str, None]] = {}
+    for scores in units.values():
+        for windows, metrics in scores["windows"].items():
+            names.setdefault(windows, {}).update(dict.fromkeys(metrics))
+    return {
+        windows: {
+            metric: MetricSummary({unit: _value(scores, windows, metric) for unit, scores in units.items()})
+            for metric in metrics
+        }
+        for windows, metrics in names.items()
+    }
+
+
+def _value(scores: Mapping[str, Any], windows: str, metric: str) -> float | None:
+    value = scores["windows"].get(windows, {}).get(metric)
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _definitions(units: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for scores in units.values():
+        found.update(scores.get("definitions", {}))
+    return found
+
+
+def _floor(summary: Summary, entry: _Headline) -> tuple[str, float | None]:
+    for label, floor in entry.floors:
+        if isinstance(floor, float):
+            return label, floor
+        metric = summary.get(entry.windows, floor)
+        if metric is not None and metric.mean is not None:
+            return label, metric.mean
+    return "", None
+
+
+def _table(summary: Summary) -> pd.DataFrame:
+    rows = [
+        {"windows": windows, "metric": name, **{k: v for k, v in metric.to_dict().items() if k != "values"}}
+        | dict(metric.values)
+        for windows, metrics in summary.metrics.items()
+        for name, metric in metrics.items()
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,173 @@
+"""Train a model on a stream of batches, leaving a checkpoint and a history row after every epoch."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from kerasac.config import TrainingSpec
+from kerasac.errors import RunError
+from kerasac.models.checkpoint import Checkpoints
+from kerasac.models.contract import Contract
+from kerasac.models.losses import losses_of
+from kerasac.sampling.batches import Batch
+from kerasac.steps.history import Row, read_history, write_history
+from kerasac.steps.schedule import Standing, standing
+
+logger = logging.getLogger(__name__)
+
+_VALIDATION_BATCH = 256
+
+Stream = Callable[[Sequence[int]], Iterator[Batch]]
+
+
+class TrainResult(NamedTuple):
+    """What a training reached: epochs done, the best of them (from 1), and its validation loss."""
+
+    epochs: int
+    best_epoch: int
+    best_loss: float
+
+
+class TrainData(NamedTuple):
+    """What a training reads.
+
+    ``stream`` gives the batches of a list of epochs (numbered from 0), ``steps`` their number an epoch;
+    ``valid`` is the whole validation set.
+    """
+
+    stream: Stream
+    steps: int
+    valid: Batch
+
+
+def train(
+    model: keras.Model,
+    data: TrainData,
+    spec: TrainingSpec,
+    folder: Path,
+    *,
+    on_epoch: Callable[[Row], None] = lambda row: None,
+) -> TrainResult:
+    """Train a compiled model until it stops improving; it ends with the best epoch's weights.
+
+    ``folder`` gets ``history.csv`` and ``checkpoints/``. When it already holds epochs of this training, they
+    are not repeated: training goes on after the last one, with the same remaining batches.
+
+    Raises
+    ------
+    RunError
+        When the loss is not finite.
+    """
+    checkpoints = Checkpoints(folder / "checkpoints")
+    history = _resumable(read_history(folder / "history.csv"), checkpoints)
+    if history:
+        checkpoints.load(model, len(history))
+        logger.info("going on after epoch %d", len(history))
+    state = _State(spec, history, folder, checkpoints, on_epoch)
+    now = state.standing
+    if not now.stop:
+        model.optimizer.learning_rate.assign(now.learning_rate)
+        remaining = range(len(history), spec.epochs)
+        model.fit(
+            _pairs(data.stream(remaining)),
+            initial_epoch=len(history),
+            epochs=spec.epochs,
+            steps_per_epoch=data.steps,
+            validation_data=tuple(data.valid),
+            validation_batch_size=_VALIDATION_BATCH,
+            shuffle=False,
+            verbose=0,
+            callbacks=[_EpochEnd(state)],
+        )
+        now = state.standing
+    checkpoints.load(model, now.best_epoch)
+    return TrainResult(len(state.history), now.best_epoch, now.best_loss)
+
+
+def compile_model(
+    model: keras.Model, contract: Contract, spec: TrainingSpec, loss_weights: dict[str, float]
+) -> None:
+    """Attach optimizer and losses. Adam, or AdamW when there is weight decay."""
+    options: dict[str, Any] = {"learning_rate": spec.learning_rate, "global_clipnorm": spec.clip_norm}
+    if spec.weight_decay:
+        optimizer = keras.optimizers.AdamW(weight_decay=spec.weight_decay, **options)
+    else:
+        optimizer = keras.optimizers.Adam(**options)
+    # XLA was measured to gain nothing on a CPU, and costs seconds of compilation.
+    model.compile(optimizer, losses_of(contract), loss_weights=loss_weights, jit_compile=False)
+
+
+class _State:
+    """The growing history of one training, on disk and in memory."""
+
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        history: list[Row],
+        folder: Path,
+        checkpoints: Checkpoints,
+        on_epoch: Callable[[Row], None],
+    ) -> None:
+        self.spec, self.history, self.folder = spec, history, folder
+        self.checkpoints, self.on_epoch = checkpoints, on_epoch
+
+    @property
+    def standing(self) -> Standing:
+        return standing(self.spec, [row["val_loss"] for row in self.history])
+
+    def add(self, model: keras.Model, row: Row) -> Standing:
+        """Save an epoch: first the checkpoint, then the row that makes it count."""
+        self.history.append(row)
+        now = self.standing
+        self.checkpoints.save(model, len(self.history), best=now.best_epoch)
+        write_history(self.folder / "history.csv", self.history)
+        self.on_epoch(row)
+        return now
+
+
+class _EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]
+    """Save each epoch, then set the next learning rate or stop."""
+
+    def __init__(self, state: _State) -> None:
+        super().__init__()
+        self.state = state
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        del epoch, logs
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        metrics = {key: float(value) for key, value in (logs or {}).items()}
+        for key in ("loss", "val_loss"):
+            if not math.isfinite(metrics[key]):
+                raise RunError(
+                    f"{key} is {metrics[key]} in epoch {epoch + 1}; "
+                    "lower training.learning_rate or set training.clip_norm"
+                )
+        rate = float(self.model.optimizer.learning_rate)
+        seconds = time.perf_counter() - self.started
+        row = {"epoch": float(epoch + 1), **metrics, "learning_rate": rate, "seconds": round(seconds, 3)}
+        now = self.state.add(self.model, row)
+        self.model.optimizer.learning_rate.assign(now.learning_rate)
+        self.model.stop_training = now.stop
+
+
+def _resumable(history: list[Row], checkpoints: Checkpoints) -> list[Row]:
+    """Keep the rows up to the last epoch that has both a row and a checkpoint.
+
+    A row is written after its checkpoint, so at most the newest checkpoint has none.
+    """
+    saved = [epoch for epoch in checkpoints.epochs() if epoch <= len(history)]
+    return history[: max(saved, default=0)]
+
+
+def _pairs(batches: Iterator[Batch]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for batch in batches:
+        yield batch.inputs, batch.outputs

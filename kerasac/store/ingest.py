@@ -1,0 +1,421 @@
+"""Write bigWig and BED tracks into a signal array, slab by slab, so that an interrupted ingest goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyBigWig
+import tiledb
+
+from kerasac.cache import digest, file_facts, locked, remove
+from kerasac.errors import StoreError
+from kerasac.genome.assembly import Assembly, IntArray, check_same_sizes, read_chrom_sizes
+from kerasac.genome.intervals import LAST_COLUMN, Spans, read_bed, summit_outside
+from kerasac.store.schema import (
+    BED_DTYPE,
+    BIGWIG_DTYPE,
+    FORMAT_VERSION,
+    TILE_BP,
+    StoreLayout,
+    create_array,
+    is_array,
+    read_layout,
+)
+from kerasac.store.tables import AttributeType, Dataset, read_attributes, read_metadata
+
+Cells = npt.NDArray[np.float32] | npt.NDArray[np.int64]
+
+SLAB_BYTES = 128 * 2**20  # cells of a partition before compression; TileDB holds about as much again
+POOL_FROM_CELLS = 300_000_000  # below this the start of a process pool costs more than it saves
+OUTSIDE, IN_PEAK, AT_SUMMIT = 0, 1, 2
+
+logger = logging.getLogger(__name__)
+
+
+class Partition(NamedTuple):
+    """Rows ``low … high`` of one dataset: what a worker needs to write them, and no more."""
+
+    index: int
+    array: str
+    assembly: Assembly
+    attributes: Mapping[str, AttributeType]
+    dataset: Dataset
+    task: int
+    low: int
+    high: int
+
+
+PartitionMap = Callable[[Callable[[Partition], int], Sequence[Partition]], Iterable[int]]
+"""Calls a function on every partition, in any order and anywhere, and yields what it returns."""
+
+
+@dataclass(frozen=True)
+class IngestPlan:
+    """All that an ingest will write, divided into partitions that depend on nothing but the plan."""
+
+    out: Path
+    assembly: Assembly
+    attributes: Mapping[str, AttributeType]
+    datasets: tuple[Dataset, ...]
+
+    @property
+    def partial(self) -> Path:
+        """Folder of the unfinished array and the record of what is done."""
+        return self.out.with_name(self.out.name + ".partial")
+
+    @property
+    def array(self) -> Path:
+        """The array while it is written."""
+        return self.partial / "array"
+
+    @property
+    def dtypes(self) -> dict[str, np.dtype[Any]]:
+        """Cell type of each attribute."""
+        is_bigwig = {name: kind == AttributeType.BIGWIG for name, kind in self.attributes.items()}
+        return {name: BIGWIG_DTYPE if yes else BED_DTYPE for name, yes in is_bigwig.items()}
+
+    @property
+    def slab_bp(self) -> int:
+        """Rows of a partition: whole tiles, so that no tile is written by two partitions."""
+        row_bytes = sum(dtype.itemsize for dtype in self.dtypes.values())
+        return max(1, SLAB_BYTES // row_bytes // TILE_BP) * TILE_BP
+
+    def partitions(self) -> list[Partition]:
+        """Return the partitions, datasets one after the other."""
+        slabs = [
+            (task, dataset, low)
+            for task, dataset in enumerate(self.datasets)
+            for low in range(0, self.assembly.total_bp, self.slab_bp)
+        ]
+        return [
+            Partition(
+                index,
+                str(self.array),
+                self.assembly,
+                self.attributes,
+                dataset,
+                task,
+                low,
+                min(low + self.slab_bp, self.assembly.total_bp),
+            )
+            for index, (task, dataset, low) in enumerate(slabs)
+        ]
+
+    def fingerprint(self) -> str:
+        """Return what changes when the inputs, or the way they are cut, do."""
+        files = [(d.name, a, file and file_facts(file)) for d in self.datasets for a, file in d.files.items()]
+        cut = {"format": FORMAT_VERSION, "tile_bp": TILE_BP, "slab_bp": self.slab_bp}
+        return digest({"files": files, "attributes": self.attributes, "sizes": self.assembly.as_dict(), **cut})
+
+
+def ingest(
+    metadata: Path,
+    attributes: Path | str,
+    chrom_sizes: Path,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    workers: int | None = None,
+    map_partitions: PartitionMap | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> StoreLayout:
+    """Write the tracks of seqdataloader's tables into a new array of its schema.
+
+    An interrupted ingest leaves ``<out>.partial``; the same call goes on from there. Cells of a bigWig are its
+    values, 0 where it has none, NaN on chromosomes that it lacks and for datasets without one. Cells of a BED
+    are 0 outside, 1 inside an interval, 2 at a summit, also where a second interval overlaps it.
+
+    Parameters
+    ----------
+    attributes: a file, or the name of a built-in set.
+    workers: processes; by default one a core when the work is worth starting them. They are spawned, so a
+        script that asks for several guards its own work with ``if __name__ == "__main__"``.
+    map_partitions: runs the partitions instead, for example on a cluster.
+    progress: called with (partitions done, partitions in all).
+
+    Raises
+    ------
+    StoreError, GenomeError
+        When the array exists, or any input is missing or does not fit the chromosome sizes; nothing is written.
+    """
+    plan = plan_ingest(metadata, attributes, chrom_sizes, out)
+    lock = out.with_name(out.name + ".partial.lock")
+    _check_out(out, overwrite=overwrite)
+    check_inputs(plan)
+    try:
+        with locked(lock):
+            _check_out(out, overwrite=overwrite)  # again: another process may have finished it meanwhile
+            _write(plan, map_partitions or _choose_map(plan, workers), progress or (lambda done, total: None))
+    finally:
+        lock.unlink(missing_ok=True)
+    return read_layout(str(out))
+
+
+def plan_ingest(metadata: Path, attributes: Path | str, chrom_sizes: Path, out: Path) -> IngestPlan:
+    """Read the tables; raises StoreError listing every file that is missing."""
+    assembly = read_chrom_sizes(chrom_sizes)
+    kinds = read_attributes(attributes)
+    return IngestPlan(out, assembly, kinds, read_metadata(metadata, kinds))
+
+
+def check_inputs(plan: IngestPlan) -> None:
+    """Raise StoreError or GenomeError for the first file that does not fit the genome."""
+    for dataset in plan.datasets:
+        for attribute, kind in plan.attributes.items():
+            file = dataset.files[attribute]
+            if file is None:
+                cells = "NaN" if kind == AttributeType.BIGWIG else "0"
+                logger.warning("dataset %s has no %s: its cells are %s", dataset.name, attribute, cells)
+            elif kind == AttributeType.BIGWIG:
+                _check_bigwig(file, plan.assembly)
+            else:
+                _peaks(file, kind, plan.assembly)
+
+
+def init(plan: IngestPlan) -> set[int]:
+    """Create the unfinished array, or find the one of an interrupted ingest; return the partitions done."""
+    done = _read_done(plan)
+    if done is not None:
+        logger.info("going on with %s: %d partitions are done", plan.partial, len(done))
+        return done
+    remove(plan.partial)
+    plan.partial.mkdir(parents=True)
+    create_array(str(plan.array), plan.assembly, [dataset.name for dataset in plan.datasets], plan.dtypes)
+    _done_file(plan).write_text(json.dumps({"fingerprint": plan.fingerprint()}) + "\n")
+    return set()
+
+
+def write_partition(partition: Partition, *, threads: int = 1) -> int:
+    """Write one partition, all its attributes at once; return its index.
+
+    Writing it twice gives the same array. TileDB commits a write whole or not at all.
+    """
+    cells = {name: _cells(partition, name) for name in partition.attributes}
+    with tiledb.open(partition.array, "w", ctx=_context(threads)) as array:
+        array[partition.low : partition.high, partition.task] = cells
+    return partition.index
+
+
+def finalise(plan: IngestPlan) -> None:
+    """Move the whole array to its place; raises StoreError when partitions are missing."""
+    done = _read_done(plan) or set()
+    missing = [partition.index for partition in plan.partitions() if partition.index not in done]
+    if missing:
+        raise StoreError(f"{plan.partial} lacks partitions {missing[:10]} ({len(missing)} in all); ingest again")
+    _drop_uncommitted(plan.array)
+    _consolidate(plan.array)
+    replaced = plan.out.with_name(plan.out.name + ".replaced")
+    remove(replaced)
+    if plan.out.exists():
+        plan.out.rename(replaced)
+    plan.array.rename(plan.out)
+    remove(replaced)
+    remove(plan.partial)
+
+
+def _write(plan: IngestPlan, map_partitions: PartitionMap, progress: Callable[[int, int], None]) -> None:
+    partitions = plan.partitions()
+    done = init(plan)
+    todo = [partition for partition in partitions if partition.index not in done]
+    logger.info(
+        "ingesting %d datasets × %d attributes × %s bases in %d partitions",
+        len(plan.datasets),
+        len(plan.attributes),
+        f"{plan.assembly.total_bp:,}",
+        len(todo),
+    )
+    progress(len(done), len(partitions))
+    with _done_file(plan).open("a") as record:
+        for index in map_partitions(write_partition, todo):
+            record.write(f"{index}\n")
+            record.flush()
+            done.add(index)
+            progress(len(done), len(partitions))
+    finalise(plan)
+
+
+def _check_out(out: Path, *, overwrite: bool) -> None:
+    if not out.exists():
+        return
+    if not is_array(str(out)):
+        raise StoreError(f"{out} exists and is not a TileDB array; choose another --out")
+    if not overwrite:
+        raise StoreError(f"array {out} already exists; use it as it is, or replace it with --overwrite")
+
+
+def _choose_map(plan: IngestPlan, workers: int | None) -> PartitionMap:
+    """Run in this process, with TileDB's threads, unless there is enough work for several."""
+    cells = plan.assembly.total_bp * len(plan.datasets) * len(plan.attributes)
+    cores = len(os.sched_getaffinity(0))
+    if workers is None:
+        workers = cores if cells >= POOL_FROM_CELLS else 1
+    if workers == 1:
+        return lambda write, partitions: map(partial(write, threads=cores), partitions)
+    return partial(_map_in_pool, workers)
+
+
+def _map_in_pool(
+    workers: int, write: Callable[[Partition], int], partitions: Sequence[Partition]
+) -> Iterator[int]:
+    # Spawned, not forked: TileDB's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, max(len(partitions), 1)), mp_context=context, initializer=_hush)
+    try:
+        for future in as_completed([pool.submit(write, partition) for partition in partitions]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _hush() -> None:
+    """Keep a worker from repeating what :func:`check_inputs` said."""
+    logging.getLogger("kerasac").setLevel(logging.ERROR)
+
+
+def _done_file(plan: IngestPlan) -> Path:
+    return plan.partial / "done.jsonl"
+
+
+def _read_done(plan: IngestPlan) -> set[int] | None:
+    """Return the partitions that an ingest of the same inputs has written, None when there was none."""
+    if not _done_file(plan).exists():
+        return None
+    head, *lines = _done_file(plan).read_text().split("\n")
+    try:
+        same = json.loads(head)["fingerprint"] == plan.fingerprint()
+    except (ValueError, KeyError):
+        return None
+    # The last line has no end when the writer died in it, and is left out: that partition is written again.
+    return {int(line) for line in lines[:-1]} if same else None
+
+
+def _cells(partition: Partition, attribute: str) -> Cells:
+    """Return the cells of one attribute, shape (high − low,)."""
+    kind, file = partition.attributes[attribute], partition.dataset.files[attribute]
+    low, high = partition.low, partition.high
+    if kind == AttributeType.BIGWIG:
+        if file is None:
+            return np.full(high - low, np.nan, dtype=BIGWIG_DTYPE)
+        return _bigwig_cells(file, partition.assembly, low, high)
+    if file is None:
+        return np.full(high - low, OUTSIDE, dtype=BED_DTYPE)
+    return _peaks(file, kind, partition.assembly).cells(low, high)
+
+
+def _bigwig_cells(file: Path, assembly: Assembly, low: int, high: int) -> npt.NDArray[np.float32]:
+    cells = np.full(high - low, np.nan, dtype=BIGWIG_DTYPE)
+    with _open_bigwig(file) as bigwig:
+        known = bigwig.chroms()
+        for chrom, start, end, row in _pieces(assembly, low, high):
+            if chrom not in known:
+                continue
+            try:
+                values = bigwig.values(chrom, start, end, numpy=True)
+            except RuntimeError as error:
+                raise StoreError(f"{file} cannot be read at {chrom}:{start}-{end} ({error}); is it whole?") from error
+            if np.isinf(values).any():
+                raise StoreError(f"{file} holds infinite values on {chrom}; make the bigWig again without them")
+            cells[row - low : row - low + end - start] = np.nan_to_num(values, nan=0.0)
+    return cells
+
+
+def _pieces(assembly: Assembly, low: int, high: int) -> Iterator[tuple[str, int, int, int]]:
+    """Yield (chrom, start, end, first genome row) of the chromosome parts that make up rows low … high."""
+    whole = Spans(np.array([low], dtype=np.int64), np.array([high], dtype=np.int64)).to_intervals(assembly)
+    rows = whole.start + whole.offsets(assembly)
+    yield from zip(whole.chrom.tolist(), whole.start.tolist(), whole.end.tolist(), rows.tolist(), strict=True)
+
+
+def _open_bigwig(file: Path) -> Any:
+    try:
+        return pyBigWig.open(str(file))
+    except RuntimeError as error:
+        raise StoreError(f"{file} is not a whole bigWig file ({error}); make or download it again") from error
+
+
+def _check_bigwig(file: Path, assembly: Assembly) -> None:
+    with _open_bigwig(file) as bigwig:
+        if not bigwig.isBigWig():
+            raise StoreError(f"{file} is a bigBed; a {AttributeType.BIGWIG} attribute needs a bigWig")
+        theirs = bigwig.chroms()
+    ours = {name: size for name, size in assembly.as_dict().items() if name in theirs}
+    check_same_sizes(ours or assembly.as_dict(), theirs, str(file))
+    absent = [name for name in assembly.names if name not in theirs]
+    if absent:
+        logger.warning("%s lacks chromosomes %s: their cells are NaN", file, ", ".join(absent))
+
+
+class _Peaks(NamedTuple):
+    spans: Spans
+    summits: IntArray  # sorted genome rows
+
+    def cells(self, low: int, high: int) -> npt.NDArray[np.int64]:
+        cells = np.full(high - low, OUTSIDE, dtype=BED_DTYPE)
+        first = np.searchsorted(self.spans.ends, low, side="right")
+        last = np.searchsorted(self.spans.starts, high, side="left")
+        for start, end in zip(self.spans.starts[first:last], self.spans.ends[first:last], strict=True):
+            cells[max(start - low, 0) : end - low] = IN_PEAK
+        # Summits come after all intervals, so that no overlapping interval hides one.
+        summits = self.summits[np.searchsorted(self.summits, low) : np.searchsorted(self.summits, high)]
+        cells[summits - low] = AT_SUMMIT
+        return cells
+
+
+def _peaks(file: Path, kind: AttributeType, assembly: Assembly) -> _Peaks:
+    return _read_peaks(file, kind, assembly, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _read_peaks(file: Path, kind: AttributeType, assembly: Assembly, mtime_ns: int) -> _Peaks:
+    """Read a BED file for painting; a process reads it once for all its partitions."""
+    from_column = kind == AttributeType.BED_SUMMIT_FROM_LAST_COL
+    intervals = read_bed(file, summits=from_column, summit_column=LAST_COLUMN)
+    known = intervals.chrom_index(assembly) >= 0
+    if not known.any() and len(intervals):
+        intervals.check_within(assembly, file)  # raises, with a hint
+    if not known.all():
+        names = ", ".join(dict.fromkeys(intervals.chrom[~known].tolist()))
+        logger.warning("%s: %d intervals on chromosomes outside the sizes skipped: %s", file, (~known).sum(), names)
+        intervals = intervals[known]
+    intervals = intervals.clipped(assembly, file)
+    spans, offsets = Spans.from_intervals(intervals, assembly), intervals.offsets(assembly)
+    if kind == AttributeType.BED_NO_SUMMIT:
+        return _Peaks(spans, np.empty(0, dtype=np.int64))
+    if kind == AttributeType.BED_SUMMIT_FROM_PEAK_CENTER:
+        return _Peaks(spans, np.sort((intervals.start + intervals.end) // 2 + offsets))
+    outside = summit_outside(intervals)
+    if outside.any():
+        logger.warning("%s: %d summits outside their interval skipped", file, outside.sum())
+    return _Peaks(spans, np.sort((intervals.summit + offsets)[~outside]))
+
+
+@lru_cache(maxsize=2)
+def _context(threads: int) -> tiledb.Ctx:
+    return tiledb.Ctx({"sm.compute_concurrency_level": threads, "sm.io_concurrency_level": threads})
+
+
+def _drop_uncommitted(array: Path) -> None:
+    """Remove the fragments of writes that were interrupted: TileDB ignores them, but they take space."""
+    committed = {Path(uri).name for uri in tiledb.array_fragments(str(array)).uri}
+    for fragment in (array / "__fragments").iterdir():
+        if fragment.name not in committed:
+            remove(fragment)
+
+
+def _consolidate(array: Path) -> None:
+    """Gather what TileDB reads when it opens the array into few files."""
+    for mode in ("fragment_meta", "commits", "array_meta"):
+        config = tiledb.Config({"sm.consolidation.mode": mode, "sm.vacuum.mode": mode})
+        tiledb.consolidate(str(array), config=config)
+        tiledb.vacuum(str(array), config=config)

@@ -1,0 +1,144 @@
+"""What a signal array holds: chromosomes, datasets, attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tiledb
+
+import kerasac
+from kerasac.errors import StoreError, suggest
+from kerasac.genome.assembly import Assembly
+
+FORMAT_VERSION = 1
+BIGWIG_DTYPE = np.dtype(np.float32)
+BED_DTYPE = np.dtype(np.int64)  # seqdataloader's; compressed, the unused bytes cost next to nothing
+
+TILE_BP = 16384
+_GENOME_DIM, _TASK_DIM = "genome_coordinate", "task"
+_MAX_ROW = np.iinfo(np.uint32).max
+
+
+@dataclass(frozen=True)
+class StoreLayout:
+    """Where an array lies and what it holds; small and picklable, the array is opened where it is read.
+
+    ``datasets`` are in the order of the task axis, ``attributes`` in the order of the schema.
+    """
+
+    path: str
+    assembly: Assembly
+    datasets: tuple[str, ...]
+    attributes: Mapping[str, np.dtype[Any]]
+
+    def dataset_index(self, name: str) -> int:
+        """Return a dataset's position on the task axis; raises StoreError naming the nearest one."""
+        if name not in self.datasets:
+            raise StoreError(f"array {self.path} has no dataset {name!r}{suggest(name, self.datasets)}")
+        return self.datasets.index(name)
+
+    def require_attributes(self, names: Iterable[str]) -> None:
+        """Raise StoreError naming the first attribute that the array lacks and the nearest one it has."""
+        for name in names:
+            if name not in self.attributes:
+                raise StoreError(f"array {self.path} has no attribute {name!r}{suggest(name, self.attributes)}")
+
+
+def read_layout(path: str) -> StoreLayout:
+    """Read the layout of an array that seqdataloader's ``db_ingest`` or ``kerasac-ray ingest`` wrote."""
+    if not is_array(path):
+        raise StoreError(f"{path} is not a TileDB array; make one with `kerasac-ray ingest`, or correct the path")
+    try:
+        with tiledb.open(path) as array:
+            meta = dict(array.meta)
+            attributes = {array.attr(i).name: array.attr(i).dtype for i in range(array.nattr)}
+            dims = [array.dim(i).name for i in range(array.ndim)]
+    except tiledb.TileDBError as error:
+        raise StoreError(f"array {path} cannot be read: {error}; ingest it again") from error
+    if dims != [_GENOME_DIM, _TASK_DIM] or "num_tasks" not in meta or "num_chroms" not in meta:
+        raise StoreError(
+            f"{path} is a TileDB array, but not one of seqdataloader's schema ({_GENOME_DIM} × {_TASK_DIM});"
+            " ingest it with `kerasac-ray ingest`"
+        )
+    return StoreLayout(path, _read_assembly(path, meta), _read_datasets(path, meta), attributes)
+
+
+def is_array(path: str) -> bool:
+    """Whether there is a TileDB array at this path."""
+    return bool(tiledb.object_type(path) == "array")
+
+
+def create_array(
+    path: str,
+    assembly: Assembly,
+    datasets: Iterable[str],
+    attributes: Mapping[str, np.dtype[Any]],
+    *,
+    tile_bp: int = TILE_BP,
+) -> StoreLayout:
+    """Create an empty array of seqdataloader's schema and metadata.
+
+    Cells that are never written read as NaN (float32) or the smallest int64. As in seqdataloader's arrays there
+    is one row more than bases, which stays so.
+
+    Raises
+    ------
+    StoreError
+        When there is something at the path, or the genome is longer than its 32-bit rows can count.
+    """
+    datasets = tuple(datasets)
+    if tiledb.object_type(path) is not None:
+        raise StoreError(f"{path} already exists; choose another path")
+    tile_bp = min(tile_bp, assembly.total_bp)
+    if assembly.total_bp > _MAX_ROW - tile_bp:
+        raise StoreError(
+            f"a genome of {assembly.total_bp:,} bases does not fit the array's 32-bit rows (4.29 Gb);"
+            " ingest it in two arrays with part of the chromosomes each"
+        )
+    domain = tiledb.Domain(
+        tiledb.Dim(_GENOME_DIM, domain=(0, assembly.total_bp), tile=tile_bp, dtype="uint32"),
+        tiledb.Dim(_TASK_DIM, domain=(0, len(datasets) - 1), tile=1, dtype="uint32"),
+    )
+    attrs = [tiledb.Attr(name, dtype=dtype, filters=_filters()) for name, dtype in attributes.items()]
+    schema = tiledb.ArraySchema(domain=domain, attrs=attrs, cell_order="row-major", tile_order="row-major")
+    tiledb.Array.create(path, schema)
+    with tiledb.open(path, "w") as array:
+        array.meta.update(_metadata(assembly, datasets))
+    return StoreLayout(path, assembly, datasets, dict(attributes))
+
+
+def _filters() -> tiledb.FilterList:
+    # Measured on yeast tracks (docs/store.md): fastest to write and to read of those within a fifth of the
+    # smallest; shuffling bits or bytes makes counts larger, as most cells are runs of zeros.
+    return tiledb.FilterList([tiledb.ZstdFilter(level=1)])
+
+
+def _metadata(assembly: Assembly, datasets: tuple[str, ...]) -> dict[str, Any]:
+    """Return seqdataloader's keys, which its readers look for, and ours, which they leave alone."""
+    meta: dict[str, Any] = {"num_tasks": len(datasets), "num_chroms": len(assembly.names)}
+    meta |= {f"task_{i}": name for i, name in enumerate(datasets)}
+    columns = zip(assembly.names, assembly.sizes, assembly.offsets.tolist(), strict=True)
+    for i, (name, size, offset) in enumerate(columns):
+        meta |= {f"chrom_{i}": name, f"size_{i}": size, f"offset_{i}": offset}
+    return meta | {"kerasac_format": FORMAT_VERSION, "kerasac_version": kerasac.__version__}
+
+
+def _read_assembly(path: str, meta: Mapping[str, Any]) -> Assembly:
+    indices = sorted(range(int(meta["num_chroms"])), key=lambda i: int(meta[f"offset_{i}"]))
+    assembly = Assembly(
+        tuple(str(meta[f"chrom_{i}"]) for i in indices), tuple(int(meta[f"size_{i}"]) for i in indices)
+    )
+    if assembly.offsets.tolist() != [int(meta[f"offset_{i}"]) for i in indices]:
+        raise StoreError(f"the chromosomes of array {path} overlap or leave gaps; ingest it again")
+    return assembly
+
+
+def _read_datasets(path: str, meta: Mapping[str, Any]) -> tuple[str, ...]:
+    datasets = tuple(str(meta[f"task_{i}"]) for i in range(int(meta["num_tasks"])))
+    doubled = sorted({name for name in datasets if datasets.count(name) > 1})
+    if doubled:
+        raise StoreError(f"array {path} has two datasets named {doubled[0]!r}; ingest it again with other names")
+    return datasets

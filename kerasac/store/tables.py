@@ -1,0 +1,161 @@
+"""Read seqdataloader's ingest tables: which tracks there are, and each dataset's file for them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kerasac.errors import StoreError, suggest
+from kerasac.genome.assembly import open_text
+
+logger = logging.getLogger(__name__)
+
+
+class AttributeType(StrEnum):
+    """What a track's file is and how it becomes cells."""
+
+    BIGWIG = "bigwig"
+    BED_NO_SUMMIT = "bed_no_summit"
+    BED_SUMMIT_FROM_LAST_COL = "bed_summit_from_last_col"
+    BED_SUMMIT_FROM_PEAK_CENTER = "bed_summit_from_peak_center"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One row of the metadata table: a name and a file for each attribute, None where its cell is empty."""
+
+    name: str
+    files: Mapping[str, Path | None]
+
+
+_ENCODE = {
+    **dict.fromkeys(("pval_bigwig", "fc_bigwig"), AttributeType.BIGWIG),
+    **{f"count_bigwig_{strand}_5p": AttributeType.BIGWIG for strand in ("plus", "minus", "unstranded")},
+    **dict.fromkeys(("idr_peak", "overlap_peak"), AttributeType.BED_SUMMIT_FROM_LAST_COL),
+    "ambig_peak": AttributeType.BED_NO_SUMMIT,
+}
+_CONTROLS = {
+    f"control_count_bigwig_{strand}_5p": AttributeType.BIGWIG for strand in ("unstranded", "plus", "minus")
+}
+BUILT_IN_ATTRIBUTES: Mapping[str, Mapping[str, AttributeType]] = {
+    "encode_pipeline": _ENCODE,
+    "encode_pipeline_with_controls": _ENCODE | _CONTROLS,
+    "generic_bigwig": {"bigwig_track": AttributeType.BIGWIG, "ambig_peak": AttributeType.BED_NO_SUMMIT},
+}
+# What pandas, and so seqdataloader, reads as an empty cell.
+_EMPTY_CELLS = ("", "NA", "N/A", "NaN", "nan", "None", "null")
+_HEADER_WORDS = ("type", "attribute_type", "attribute type")
+
+
+def read_attributes(source: Path | str) -> dict[str, AttributeType]:
+    """Read a table of two tab-separated columns, name and type, with or without a header line.
+
+    The name of a built-in set (:data:`BUILT_IN_ATTRIBUTES`) may stand in place of a path.
+
+    Raises
+    ------
+    StoreError
+        When a type is unknown, a name is given twice or there is none.
+    """
+    if str(source) in BUILT_IN_ATTRIBUTES:
+        return dict(BUILT_IN_ATTRIBUTES[str(source)])
+    path = Path(source)
+    if not path.exists():
+        sets = ", ".join(BUILT_IN_ATTRIBUTES)
+        raise StoreError(f"attributes {path} is neither a file nor a built-in set ({sets})")
+    attributes: dict[str, AttributeType] = {}
+    for number, fields in _lines(path):
+        where = f"{path} line {number}"
+        if len(fields) != 2:
+            raise StoreError(f"{where}: expected 'name<TAB>type', found {' '.join(fields)!r}")
+        name, kind = fields
+        if kind.lower() in _HEADER_WORDS and not attributes:
+            continue
+        if kind not in tuple(AttributeType):
+            raise StoreError(f"{where}: unknown type {kind!r} of {name}{suggest(kind, AttributeType)}")
+        if name in attributes:
+            raise StoreError(f"{where}: attribute {name} is listed twice; keep one line")
+        attributes[name] = AttributeType(kind)
+    if not attributes:
+        raise StoreError(f"{path} lists no attribute; expected lines of 'name<TAB>type'")
+    return attributes
+
+
+def read_metadata(path: Path, attributes: Iterable[str]) -> tuple[Dataset, ...]:
+    """Read the datasets and the file of each of their attributes.
+
+    Relative paths are relative to the table, else to the working directory. An empty cell means that the
+    dataset lacks that track.
+
+    Raises
+    ------
+    StoreError
+        When a column is missing, a dataset is listed twice or nameless, or files are missing (all are listed).
+    """
+    if not path.exists():
+        raise StoreError(f"metadata table {path} does not exist")
+    lines = list(_lines(path))
+    if len(lines) < 2:
+        raise StoreError(f"{path} lists no dataset; expected a header 'dataset<TAB>attribute…' and a line for each")
+    header, rows = lines[0][1], lines[1:]
+    attributes = tuple(attributes)
+    _check_header(header, attributes, path)
+    datasets: dict[str, Dataset] = {}
+    for number, fields in rows:
+        if len(fields) > len(header):
+            raise StoreError(f"{path} line {number} has {len(fields)} columns, its header {len(header)}")
+        cells = dict(zip(header, fields, strict=False))
+        name = cells["dataset"]
+        if name in _EMPTY_CELLS:
+            raise StoreError(f"{path} line {number} names no dataset; fill its 'dataset' column")
+        if name in datasets:
+            raise StoreError(f"{path} line {number}: dataset {name} is listed twice; give each its own name")
+        datasets[name] = Dataset(name, {a: _resolve(cells.get(a, ""), path.parent) for a in attributes})
+    _check_files(datasets.values(), path)
+    return tuple(datasets.values())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, cells) of the lines that are neither blank nor comments."""
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip() and not line.startswith("#"):
+                yield number, [cell.strip() for cell in line.rstrip("\n").split("\t")]
+
+
+def _check_header(header: list[str], attributes: tuple[str, ...], path: Path) -> None:
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        raise StoreError(f"{path} has two columns named {doubled[0]!r}; keep one")
+    for name in ("dataset", *attributes):
+        if name not in header:
+            raise StoreError(
+                f"{path} has no column {name!r}{suggest(name, header)}. Add the column, with empty cells where"
+                " a dataset has no such track, or take the attribute out of the attributes table"
+            )
+    unused = [name for name in header if name not in ("dataset", *attributes)]
+    if unused:
+        logger.warning("%s: columns that are no attribute are ignored: %s", path, ", ".join(unused))
+
+
+def _resolve(cell: str, folder: Path) -> Path | None:
+    if cell in _EMPTY_CELLS:
+        return None
+    beside = folder / Path(cell).expanduser()
+    here = Path(cell).expanduser()
+    return here if here.exists() and not beside.exists() else beside
+
+
+def _check_files(datasets: Iterable[Dataset], path: Path) -> None:
+    missing = [
+        f"{file} ({attribute} of {dataset.name})"
+        for dataset in datasets
+        for attribute, file in dataset.files.items()
+        if file is not None and not file.is_file()
+    ]
+    if missing:
+        listed = "\n  ".join(missing)
+        raise StoreError(f"{path} names {len(missing)} files that do not exist; correct their paths:\n  {listed}")

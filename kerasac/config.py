@@ -138,9 +138,7 @@ class SamplingSpec(Spec):
         if (self.peaks is None) == (self.regions is None):
             raise ValueError("name either 'peaks' (positions of an attribute) or 'regions' (a BED file), not both")
         if self.peaks is not None and self.negatives is not None:
-            raise ValueError(
-                "'negatives' belongs to 'regions'; with 'peaks', the background share is 1 - peaks.ratio"
-            )
+            raise ValueError("'negatives' belongs to 'regions'; with 'peaks', the background share is 1 - peaks.ratio")
         if self.peaks is not None and (self.train_size is None or self.valid_size is None):
             raise ValueError("with 'peaks', say how many windows an epoch has: train_size and valid_size")
         return self

@@ -55,9 +55,7 @@ class Assembly:
         try:
             return self._index[chrom]
         except KeyError:
-            raise GenomeError(
-                f"chromosome {chrom!r} is not in this genome{naming_hint([chrom], self.names)}"
-            ) from None
+            raise GenomeError(f"chromosome {chrom!r} is not in this genome{naming_hint([chrom], self.names)}") from None
 
     @cached_property
     def _index(self) -> dict[str, int]:

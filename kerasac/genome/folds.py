@@ -140,17 +140,13 @@ def read_folds(paths: Sequence[Path]) -> tuple[Fold, ...]:
     """
     documents = [_read_json(path) for path in paths]
     if len(documents) > 1 or "test" in documents[0]:
-        return tuple(
-            _fold(k, document, path) for k, (document, path) in enumerate(zip(documents, paths, strict=True))
-        )
+        return tuple(_fold(k, document, path) for k, (document, path) in enumerate(zip(documents, paths, strict=True)))
     document, path = documents[0], paths[0]
     if isinstance(document.get("folds"), list):
         return rotated_folds(document["folds"])
     numbered = sorted((key for key in document if key.isdigit()), key=int)
     if not numbered:
-        raise FoldError(
-            f'{path} has neither "train"/"valid"/"test", nor "folds", nor folds named "0", "1", …'
-        )
+        raise FoldError(f'{path} has neither "train"/"valid"/"test", nor "folds", nor folds named "0", "1", …')
     return tuple(_fold(int(key), document[key], path) for key in numbered)
 
 

@@ -171,7 +171,7 @@ class Spans:
         return hit
 
     def rows_at(self, ranks: IntArray) -> IntArray:
-        """Return the rows at these ranks (0 … total_bp − 1) of the set in genome order: a set drawn from by number."""
+        """Return the rows at these ranks (0 … total_bp − 1) of the set, in genome order: to draw from it."""
         before = np.concatenate([[0], np.cumsum(self.ends - self.starts)])
         span = np.searchsorted(before, ranks, side="right") - 1
         rows: IntArray = self.starts[span] + (ranks - before[span])

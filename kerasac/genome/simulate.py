@@ -47,10 +47,10 @@ class Motif:
 
     @property
     def pwm(self) -> Floats:
-        """Base probabilities, shape (width, 4), in A, C, G, T order: 0.96 shared by the letters of the consensus."""
+        """Base probabilities, shape (width, 4), in A, C, G, T order: 0.97 shared by the letters of the consensus."""
         allowed = np.array([[base in IUPAC[letter] for base in "ACGT"] for letter in self.consensus], dtype=float)
         n_allowed = allowed.sum(axis=1, keepdims=True)
-        shared = allowed * 0.96 / n_allowed + (1 - allowed) * 0.04 / np.maximum(4 - n_allowed, 1)
+        shared = allowed * 0.97 / n_allowed + (1 - allowed) * 0.03 / np.maximum(4 - n_allowed, 1)
         return np.asarray(shared / shared.sum(axis=1, keepdims=True))
 
     @property
@@ -65,12 +65,12 @@ MOTIFS: Mapping[str, Motif] = {
     "ABF1-like": Motif("RTCRYNNNNNACG", 0.8, shoulder_bp=7, shoulder_sd_bp=4, depth=0.80, skew=-0.3),
     "CTCF-like": Motif("CCASYAGRKGGCRS", 1.3, shoulder_bp=14, shoulder_sd_bp=6, depth=0.95, skew=0.5),
     "AP1-like": Motif("RTGASTCAY", 0.9, shoulder_bp=6, shoulder_sd_bp=4, depth=0.70, skew=0.0),
-    "GATA-like": Motif("AGATAAGR", 0.6, shoulder_bp=5, shoulder_sd_bp=3, depth=0.50, skew=0.2),
+    "GATA-like": Motif("AGATAAGRA", 0.6, shoulder_bp=5, shoulder_sd_bp=3, depth=0.50, skew=0.2),
 }
 PAIR = ("AP1-like", "GATA-like")  # together in one element they do more than their sum
 PAIR_BONUS = 0.5  # nats
-STRAND_LEAN = 0.7  # share of the plus cuts that fall on the left shoulder; the minus cuts mirror it
-BROAD_SHARE = 0.25  # of a site's cuts, spread around it with BROAD_SD_BP
+STRAND_LEAN = 0.8  # share of the plus cuts that fall on the left shoulder; the minus cuts mirror it
+BROAD_SHARE = 0.2  # of a site's cuts, spread around it with BROAD_SD_BP
 BROAD_SD_BP = 35.0
 REACH_BP = 90  # cuts of a site fall at most this far from the motif's edges
 
@@ -105,11 +105,11 @@ class Simulation:
     slot_bp: int = 1_200  # one place for an element or a decoy
     element_share: float = 0.7  # of the slots
     decoy_share: float = 0.1  # of the slots: one degenerate site that does nothing
-    base_counts: float = 250.0  # expected cuts of an element without sites, both strands together
+    base_counts: float = 150.0  # expected cuts of an element without sites, both strands together
     noise_sd: float = 0.2  # nats of log accessibility that no sequence explains
     background_rate: float = 0.02  # expected cuts a base and strand outside elements
     dispersion: float = 0.05  # variance of a count = mean + dispersion * mean²
-    peak_counts: float = 400.0  # expected cuts from which an element is a peak
+    peak_counts: float = 350.0  # expected cuts from which an element is a peak
     ambiguous_counts: float = 250.0  # expected cuts from which it is at least ambiguous
 
     def __post_init__(self) -> None:
@@ -190,9 +190,7 @@ class _Chrom(NamedTuple):
 def genome_files(folder: Path) -> SimulatedGenome:
     """Name the files that ``simulate`` writes to a folder, whether they are there or not."""
     names = ("genome.fa", "chrom.sizes", "signal.plus.bw", "signal.minus.bw", "peaks.narrowPeak", "ambiguous.bed")
-    return SimulatedGenome(
-        folder, *(folder / name for name in (*names, "truth.tsv", "metadata.tsv", "attributes.tsv"))
-    )
+    return SimulatedGenome(folder, *(folder / name for name in (*names, "truth.tsv", "metadata.tsv", "attributes.tsv")))
 
 
 def is_simulated(simulation: Simulation, folder: Path) -> bool:
@@ -283,10 +281,8 @@ def _plant(
     return elements, decoys
 
 
-def _plant_element(
-    rng: np.random.Generator, tokens: Tokens, name: str, center: int, simulation: Simulation
-) -> Element:
-    n_sites = int(rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1]))
+def _plant_element(rng: np.random.Generator, tokens: Tokens, name: str, center: int, simulation: Simulation) -> Element:
+    n_sites = int(rng.choice([1, 2, 3, 4], p=[0.2, 0.35, 0.3, 0.15]))
     # Five stretches of 36 bases around the centre take at most one site each, so that sites never overlap.
     stretches = np.sort(rng.choice(5, size=n_sites, replace=False))
     chrom = name.split("_")[0]

@@ -54,9 +54,9 @@ def _profile_head(
     control = contract.input_of("profile")
     name = profile.name if control is None else f"{profile.name}_of_sequence"
     needed = profile.width_bp + parameters.profile_kernel - 1
-    logits = layers.Conv1D(
-        profile.n_tracks, parameters.profile_kernel, padding="valid", dtype="float32", name=name
-    )(crop_to(features, needed, name="crop_profile"))
+    logits = layers.Conv1D(profile.n_tracks, parameters.profile_kernel, padding="valid", dtype="float32", name=name)(
+        crop_to(features, needed, name="crop_profile")
+    )
     if control is None:
         return logits
     both = layers.Concatenate(name="with_control_profile")([logits, inputs[control.name]])

@@ -46,9 +46,7 @@ class BPNetParameters:
                 raise ModelError(f"model.{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("first_kernel", "dilated_kernel", "profile_kernel"):
             if getattr(self, name) % 2 == 0:
-                raise ModelError(
-                    f"model.{name} is {getattr(self, name)}; kernels are odd, so that they have a centre"
-                )
+                raise ModelError(f"model.{name} is {getattr(self, name)}; kernels are odd, so that they have a centre")
         if self.dilated_layers < 0:
             raise ModelError(f"model.dilated_layers is {self.dilated_layers}; it must not be negative")
         if not 0 <= self.dropout < 1:
@@ -125,9 +123,7 @@ def read_parameters(architecture: str, values: Mapping[str, Any]) -> Parameters:
             raise ModelError(f"unknown parameter {name!r} of model {architecture}{suggest(name, known)}")
         expected = type(known[name].default)
         if not isinstance(value, (int, float) if expected is float else expected) or isinstance(value, bool):
-            raise ModelError(
-                f"model.{name} is {value!r}; it takes {expected.__name__} (default {known[name].default})"
-            )
+            raise ModelError(f"model.{name} is {value!r}; it takes {expected.__name__} (default {known[name].default})")
     return factory(**values)
 
 

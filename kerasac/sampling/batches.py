@@ -51,7 +51,8 @@ class WindowSource:
     """Reads windows; small and picklable, so that it travels to every sampler.
 
     ``read`` gives what has to be moved between processes, in the narrowest dtype that holds it; ``finish``
-    derives sums and transforms from that, where the batch is used.
+    derives sums and transforms from that, where the batch is used. ``decoded`` says whether the tracks are
+    mapped from the cache rather than read from the array.
     """
 
     token_file: str
@@ -59,6 +60,7 @@ class WindowSource:
     outputs: tuple[OutputSpec, ...]
     groups: tuple[TrackGroup, ...]
     group_of: dict[str, str]
+    decoded: bool
 
     def read(self, windows: Windows) -> dict[str, Array]:
         """Read raw windows: tokens by input name, counts (n, 2 × flank, T) by track group; strands applied."""
@@ -152,7 +154,7 @@ def make_source(experiment: Experiment, layout: StoreLayout, *, reader: str) -> 
         for key in tracks
     )
     token_file = token_genome(Path(experiment.genome.fasta), layout.assembly)
-    return WindowSource(str(token_file), experiment.inputs, experiment.outputs, groups, group_of)
+    return WindowSource(str(token_file), experiment.inputs, experiment.outputs, groups, group_of, reader == "map")
 
 
 def strand_partners(tracks: Sequence[Track]) -> tuple[int, ...]:

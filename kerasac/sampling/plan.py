@@ -179,9 +179,7 @@ class SamplingPlan:
         peaks = self._draw_positions(found.positions, rng, n_peaks, "peak")
         return peaks, self._draw_background(found, rng, size - n_peaks)
 
-    def _draw_regions(
-        self, regions: Centers, rng: np.random.Generator, size: int | None, *, train: bool
-    ) -> IntArray:
+    def _draw_regions(self, regions: Centers, rng: np.random.Generator, size: int | None, *, train: bool) -> IntArray:
         """Take every region once, or ``size`` of them without replacement (all, then again, when fewer)."""
         index = np.arange(len(regions))
         if size is not None:

@@ -195,9 +195,7 @@ class _Search:
             logger.info("left out %s %s of %s", f"{before - after:,}", what, f"{before:,}")
 
     def _read(self, path: Path, *, summits: bool) -> Intervals:
-        intervals = read_bed(path, summits=summits)
-        intervals.check_within(self.assembly, path)
-        return intervals
+        return read_bed(path, summits=summits).clipped(self.assembly, path)
 
     def _spans(self, path: Path) -> Spans:
         return Spans.from_intervals(self._read(path, summits=False), self.assembly)

@@ -71,9 +71,7 @@ class Predictions:
 
     def __post_init__(self) -> None:
         if self.label_profile.ndim != 3:
-            raise ScoreError(
-                f"label_profile has shape {self.label_profile.shape}; expected (windows, bases, tasks)"
-            )
+            raise ScoreError(f"label_profile has shape {self.label_profile.shape}; expected (windows, bases, tasks)")
         n, length, t = self.label_profile.shape
         for name, expected in _shapes(n, length, t).items():
             array = getattr(self, name)
@@ -82,9 +80,7 @@ class Predictions:
                     f"{name} has shape {array.shape}; expected {expected}, as label_profile has {(n, length, t)}"
                 )
         if len(self.tasks) != t or len(set(self.tasks)) != t:
-            raise ScoreError(
-                f"{len(self.tasks)} task names {self.tasks} for {t} tasks; give each task its own name"
-            )
+            raise ScoreError(f"{len(self.tasks)} task names {self.tasks} for {t} tasks; give each task its own name")
         odd = sorted(set(np.unique(self.strand).tolist()) - set(STRANDS))
         if odd:
             raise ScoreError(f"strand {odd[0]!r} is not one of {STRANDS}")

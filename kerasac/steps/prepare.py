@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,18 +139,13 @@ def _check_names(experiment: Experiment, layout: StoreLayout) -> None:
         layout.require_attributes([name for name in (peaks and peaks.attribute, ambiguous) if name])
 
 
-class _located:  # noqa: N801, reads as a word where it is used
+@contextmanager
+def _located(where: str) -> Iterator[None]:
     """Say which key of the experiment an error belongs to."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KerasacError):
-            raise type(error)(f"{self.where}: {error}") from error
+    try:
+        yield
+    except KerasacError as error:
+        raise type(error)(f"{where}: {error}") from error
 
 
 def _choose_reader(experiment: Experiment, layout: StoreLayout) -> str:
@@ -179,8 +175,9 @@ def _tracks(experiment: Experiment) -> list[Track]:
 def _check_values(prepared: Prepared) -> None:
     """Refuse chromosomes of the folds on which a track has no value at all; log those with gaps."""
     used = {chrom for fold in prepared.folds for split in fold.as_dict().values() for chrom in split}
-    if all(group.reader.kind == "blocks" for group in prepared.source.groups):
-        return  # the array is not read before training; absent values are 0, as they are in windows
+    if not prepared.source.decoded:
+        logger.info("the array is read block by block, so it was not searched for chromosomes without values")
+        return
     for track in _tracks(prepared.experiment):
         for chrom, count in missing_bases(prepared.layout, track).items():
             size = prepared.layout.assembly.as_dict()[chrom]
@@ -198,7 +195,10 @@ def describe(prepared: Prepared) -> list[tuple[str, str]]:
     experiment, candidates = prepared.experiment, prepared.candidates
     kind = "regions" if candidates.regions is not None else "runs of peak positions"
     lines = [
-        ("genome", f"{len(prepared.layout.assembly.names)} chromosomes, {prepared.layout.assembly.total_bp:,} bases"),
+        (
+            "genome",
+            f"{len(prepared.layout.assembly.names)} chromosomes, {prepared.layout.assembly.total_bp:,} bases",
+        ),
         ("array", f"{len(prepared.layout.datasets)} datasets × {len(prepared.layout.attributes)} attributes"),
         ("candidates", f"{candidates.n_peaks:,} {kind}"),
         *((f"left out: {what}", f"{count:,}") for what, count in candidates.skipped.items()),

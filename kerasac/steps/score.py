@@ -221,9 +221,7 @@ def _score_profiles(
             predictions.label_profile[rows, :, task],
             predictions.logits[rows, :, task],
             mean_profile=mean,
-            trials=np.exp(predictions.label_logcount[rows, task], dtype=np.float64)
-            if trials == "logcount"
-            else None,
+            trials=np.exp(predictions.label_logcount[rows, task], dtype=np.float64) if trials == "logcount" else None,
             rng=rng,
         )
         for rows in chunks

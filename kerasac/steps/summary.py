@@ -118,31 +118,43 @@ class _Headline:
 
 
 _HEADLINES = (
-    _Headline("all", "counts_pearson", "Count correlation", "higher", (("no relation", 0.0),)),
-    _Headline("peaks", "counts_pearson", "Count correlation", "higher", (("no relation", 0.0),)),
-    _Headline("all", "auroc", "Peak detection, AUROC", "higher", (("chance", 0.5),)),
+    _Headline("all", "counts_pearson", "Count correlation r", "higher", (("no relation", 0.0),)),
+    _Headline("peaks", "counts_pearson", "Count correlation r", "higher", (("no relation", 0.0),)),
+    _Headline("all", "auroc", "Peak detection AUROC", "higher", (("chance", 0.5),)),
     _Headline(
         "peaks",
         "jsd_distance_mean",
-        "Profile distance, JSD",
+        "Profile distance JSD",
         "lower",
         (("mean profile", "jsd_distance_mean_profile"), ("uniform profile", "jsd_distance_uniform")),
     ),
     _Headline("peaks", "jsd_norm_median", "Profile skill, norm. JSD", "higher", (("uniform profile", 0.0),)),
 )
 
+_WINDOWS = {"all": "all windows"}
+
 
 def summarize(run_dir: Path) -> Summary:
     """Read every fold-*/seed-*/scores.json of a run and write summary.json and summary.tsv beside them."""
-    units = dict(_read_units(run_dir))
+    units = read_units(run_dir)
     if not units:
         raise ScoreError(f"{run_dir} has no fold-*/seed-*/scores.json; run the cross-validation first")
-    summary = Summary(_collect(units), tuple(units), _definitions(units))
+    summary = summarize_units(units)
     with whole_file(run_dir / "summary.json") as beside:
         beside.write_text(json.dumps(summary.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     with whole_file(run_dir / "summary.tsv") as beside:
         _table(summary).to_csv(beside, sep="\t", index=False, na_rep="NA")
     return summary
+
+
+def read_units(run_dir: Path) -> dict[str, dict[str, Any]]:
+    """What each finished unit's scores.json holds, in the order of folds and seeds."""
+    return dict(_read_units(run_dir))
+
+
+def summarize_units(units: Mapping[str, Mapping[str, Any]]) -> Summary:
+    """Summarise scores that have been read, by unit."""
+    return Summary(_collect(units), tuple(units), _definitions(units))
 
 
 def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
@@ -155,7 +167,7 @@ def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
         floor_label, floor = _floor(summary, entry)
         rows.append(
             HeadlineRow(
-                windows=entry.windows,
+                windows=_WINDOWS.get(entry.windows, entry.windows),
                 metric=entry.metric,
                 label=entry.label,
                 better=entry.better,
@@ -187,7 +199,7 @@ def _read_units(run_dir: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield unit, scores
 
 
-def _collect(units: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, MetricSummary]]:
+def _collect(units: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, MetricSummary]]:
     """Values by window set and metric, in the order in which the units name them."""
     names: dict[str, dict[str, None]] = {}
     for scores in units.values():
@@ -207,7 +219,7 @@ def _value(scores: Mapping[str, Any], windows: str, metric: str) -> float | None
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _definitions(units: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+def _definitions(units: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for scores in units.values():
         found.update(scores.get("definitions", {}))

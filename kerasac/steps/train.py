@@ -91,9 +91,7 @@ def train(
     return TrainResult(len(state.history), now.best_epoch, now.best_loss)
 
 
-def compile_model(
-    model: keras.Model, contract: Contract, spec: TrainingSpec, loss_weights: dict[str, float]
-) -> None:
+def compile_model(model: keras.Model, contract: Contract, spec: TrainingSpec, loss_weights: dict[str, float]) -> None:
     """Attach optimizer and losses. Adam, or AdamW when there is weight decay."""
     options: dict[str, Any] = {"learning_rate": spec.learning_rate, "global_clipnorm": spec.clip_norm}
     if spec.weight_decay:

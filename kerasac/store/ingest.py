@@ -9,19 +9,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import pyBigWig
 import tiledb
 
-from kerasac.cache import digest, file_facts, locked, remove
+from kerasac.cache import digest, file_facts, locked, remove, write_whole
 from kerasac.errors import StoreError
-from kerasac.genome.assembly import Assembly, IntArray, check_same_sizes, read_chrom_sizes
-from kerasac.genome.intervals import LAST_COLUMN, Spans, read_bed, summit_outside
+from kerasac.genome.assembly import Assembly, read_chrom_sizes
+from kerasac.store.cells import check_file, read_cells
 from kerasac.store.schema import (
     BED_DTYPE,
     BIGWIG_DTYPE,
@@ -34,11 +32,8 @@ from kerasac.store.schema import (
 )
 from kerasac.store.tables import AttributeType, Dataset, read_attributes, read_metadata
 
-Cells = npt.NDArray[np.float32] | npt.NDArray[np.int64]
-
 SLAB_BYTES = 128 * 2**20  # cells of a partition before compression; TileDB holds about as much again
 POOL_FROM_CELLS = 300_000_000  # below this the start of a process pool costs more than it saves
-OUTSIDE, IN_PEAK, AT_SUMMIT = 0, 1, 2
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +41,7 @@ logger = logging.getLogger(__name__)
 class Partition(NamedTuple):
     """Rows ``low … high`` of one dataset: what a worker needs to write them, and no more."""
 
-    index: int
+    number: int
     array: str
     assembly: Assembly
     attributes: Mapping[str, AttributeType]
@@ -70,14 +65,14 @@ class IngestPlan:
     datasets: tuple[Dataset, ...]
 
     @property
-    def partial(self) -> Path:
+    def unfinished(self) -> Path:
         """Folder of the unfinished array and the record of what is done."""
         return self.out.with_name(self.out.name + ".partial")
 
     @property
     def array(self) -> Path:
         """The array while it is written."""
-        return self.partial / "array"
+        return self.unfinished / "array"
 
     @property
     def dtypes(self) -> dict[str, np.dtype[Any]]:
@@ -100,7 +95,7 @@ class IngestPlan:
         ]
         return [
             Partition(
-                index,
+                number,
                 str(self.array),
                 self.assembly,
                 self.attributes,
@@ -109,14 +104,16 @@ class IngestPlan:
                 low,
                 min(low + self.slab_bp, self.assembly.total_bp),
             )
-            for index, (task, dataset, low) in enumerate(slabs)
+            for number, (task, dataset, low) in enumerate(slabs)
         ]
 
     def fingerprint(self) -> str:
         """Return what changes when the inputs, or the way they are cut, do."""
         files = [(d.name, a, file and file_facts(file)) for d in self.datasets for a, file in d.files.items()]
+        # Lists, as the order of attributes and chromosomes is part of the array.
+        axes = {"attributes": list(self.attributes.items()), "sizes": list(self.assembly.as_dict().items())}
         cut = {"format": FORMAT_VERSION, "tile_bp": TILE_BP, "slab_bp": self.slab_bp}
-        return digest({"files": files, "attributes": self.attributes, "sizes": self.assembly.as_dict(), **cut})
+        return digest({"files": files, **axes, **cut})
 
 
 def ingest(
@@ -125,6 +122,7 @@ def ingest(
     chrom_sizes: Path,
     out: Path,
     *,
+    base: Path | None = None,
     overwrite: bool = False,
     workers: int | None = None,
     map_partitions: PartitionMap | None = None,
@@ -139,6 +137,8 @@ def ingest(
     Parameters
     ----------
     attributes: a file, or the name of a built-in set.
+    base: folder that relative paths in the tables are relative to; by default the metadata table's own, else the
+        working directory.
     workers: processes; by default one a core when the work is worth starting them. They are spawned, so a
         script that asks for several guards its own work with ``if __name__ == "__main__"``.
     map_partitions: runs the partitions instead, for example on a cluster.
@@ -149,7 +149,7 @@ def ingest(
     StoreError, GenomeError
         When the array exists, or any input is missing or does not fit the chromosome sizes; nothing is written.
     """
-    plan = plan_ingest(metadata, attributes, chrom_sizes, out)
+    plan = plan_ingest(metadata, attributes, chrom_sizes, out, base=base)
     lock = out.with_name(out.name + ".partial.lock")
     _check_out(out, overwrite=overwrite)
     check_inputs(plan)
@@ -162,11 +162,13 @@ def ingest(
     return read_layout(str(out))
 
 
-def plan_ingest(metadata: Path, attributes: Path | str, chrom_sizes: Path, out: Path) -> IngestPlan:
+def plan_ingest(
+    metadata: Path, attributes: Path | str, chrom_sizes: Path, out: Path, *, base: Path | None = None
+) -> IngestPlan:
     """Read the tables; raises StoreError listing every file that is missing."""
     assembly = read_chrom_sizes(chrom_sizes)
     kinds = read_attributes(attributes)
-    return IngestPlan(out, assembly, kinds, read_metadata(metadata, kinds))
+    return IngestPlan(out, assembly, kinds, read_metadata(metadata, kinds, base=base))
 
 
 def check_inputs(plan: IngestPlan) -> None:
@@ -177,42 +179,45 @@ def check_inputs(plan: IngestPlan) -> None:
             if file is None:
                 cells = "NaN" if kind == AttributeType.BIGWIG else "0"
                 logger.warning("dataset %s has no %s: its cells are %s", dataset.name, attribute, cells)
-            elif kind == AttributeType.BIGWIG:
-                _check_bigwig(file, plan.assembly)
             else:
-                _peaks(file, kind, plan.assembly)
+                check_file(kind, file, plan.assembly)
 
 
 def init(plan: IngestPlan) -> set[int]:
     """Create the unfinished array, or find the one of an interrupted ingest; return the partitions done."""
     done = _read_done(plan)
-    if done is not None:
-        logger.info("going on with %s: %d partitions are done", plan.partial, len(done))
-        return done
-    remove(plan.partial)
-    plan.partial.mkdir(parents=True)
-    create_array(str(plan.array), plan.assembly, [dataset.name for dataset in plan.datasets], plan.dtypes)
-    _done_file(plan).write_text(json.dumps({"fingerprint": plan.fingerprint()}) + "\n")
-    return set()
+    if done is None:
+        remove(plan.unfinished)
+        plan.unfinished.mkdir(parents=True)
+        create_array(str(plan.array), plan.assembly, [dataset.name for dataset in plan.datasets], plan.dtypes)
+        done = set()
+    else:
+        logger.info("going on with %s: %d partitions are done", plan.unfinished, len(done))
+    head = json.dumps({"fingerprint": plan.fingerprint()})
+    write_whole(_done_file(plan), "".join(f"{line}\n" for line in (head, *sorted(done))))
+    return done
 
 
-def write_partition(partition: Partition, *, threads: int = 1) -> int:
-    """Write one partition, all its attributes at once; return its index.
+def write_partition(partition: Partition) -> int:
+    """Write one partition, all its attributes at once; return its number.
 
     Writing it twice gives the same array. TileDB commits a write whole or not at all.
     """
-    cells = {name: _cells(partition, name) for name in partition.attributes}
-    with tiledb.open(partition.array, "w", ctx=_context(threads)) as array:
+    rows = (partition.assembly, partition.low, partition.high)
+    cells = {
+        name: read_cells(kind, partition.dataset.files[name], *rows) for name, kind in partition.attributes.items()
+    }
+    with tiledb.open(partition.array, "w", ctx=_context()) as array:
         array[partition.low : partition.high, partition.task] = cells
-    return partition.index
+    return partition.number
 
 
 def finalise(plan: IngestPlan) -> None:
     """Move the whole array to its place; raises StoreError when partitions are missing."""
     done = _read_done(plan) or set()
-    missing = [partition.index for partition in plan.partitions() if partition.index not in done]
+    missing = [part.number for part in plan.partitions() if part.number not in done]
     if missing:
-        raise StoreError(f"{plan.partial} lacks partitions {missing[:10]} ({len(missing)} in all); ingest again")
+        raise StoreError(f"{plan.unfinished} lacks partitions {missing[:10]} ({len(missing)} in all); ingest again")
     _drop_uncommitted(plan.array)
     _consolidate(plan.array)
     replaced = plan.out.with_name(plan.out.name + ".replaced")
@@ -221,13 +226,13 @@ def finalise(plan: IngestPlan) -> None:
         plan.out.rename(replaced)
     plan.array.rename(plan.out)
     remove(replaced)
-    remove(plan.partial)
+    remove(plan.unfinished)
 
 
 def _write(plan: IngestPlan, map_partitions: PartitionMap, progress: Callable[[int, int], None]) -> None:
     partitions = plan.partitions()
     done = init(plan)
-    todo = [partition for partition in partitions if partition.index not in done]
+    todo = [partition for partition in partitions if partition.number not in done]
     logger.info(
         "ingesting %d datasets × %d attributes × %s bases in %d partitions",
         len(plan.datasets),
@@ -237,10 +242,10 @@ def _write(plan: IngestPlan, map_partitions: PartitionMap, progress: Callable[[i
     )
     progress(len(done), len(partitions))
     with _done_file(plan).open("a") as record:
-        for index in map_partitions(write_partition, todo):
-            record.write(f"{index}\n")
+        for number in map_partitions(write_partition, todo):
+            record.write(f"{number}\n")
             record.flush()
-            done.add(index)
+            done.add(number)
             progress(len(done), len(partitions))
     finalise(plan)
 
@@ -255,19 +260,19 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
 
 
 def _choose_map(plan: IngestPlan, workers: int | None) -> PartitionMap:
-    """Run in this process, with TileDB's threads, unless there is enough work for several."""
-    cells = plan.assembly.total_bp * len(plan.datasets) * len(plan.attributes)
-    cores = len(os.sched_getaffinity(0))
+    """Run in this process unless there is enough work for several."""
     if workers is None:
-        workers = cores if cells >= POOL_FROM_CELLS else 1
-    if workers == 1:
-        return lambda write, partitions: map(partial(write, threads=cores), partitions)
-    return partial(_map_in_pool, workers)
+        cells = plan.assembly.total_bp * len(plan.datasets) * len(plan.attributes)
+        workers = _cores() if cells >= POOL_FROM_CELLS else 1
+    return map if workers == 1 else partial(_map_in_pool, workers)
 
 
-def _map_in_pool(
-    workers: int, write: Callable[[Partition], int], partitions: Sequence[Partition]
-) -> Iterator[int]:
+def _cores() -> int:
+    """Cores that this process may use; macOS cannot say and gives all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _map_in_pool(workers: int, write: Callable[[Partition], int], partitions: Sequence[Partition]) -> Iterator[int]:
     # Spawned, not forked: TileDB's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, max(len(partitions), 1)), mp_context=context, initializer=_hush)
@@ -284,7 +289,7 @@ def _hush() -> None:
 
 
 def _done_file(plan: IngestPlan) -> Path:
-    return plan.partial / "done.jsonl"
+    return plan.unfinished / "done.jsonl"
 
 
 def _read_done(plan: IngestPlan) -> set[int] | None:
@@ -300,109 +305,10 @@ def _read_done(plan: IngestPlan) -> set[int] | None:
     return {int(line) for line in lines[:-1]} if same else None
 
 
-def _cells(partition: Partition, attribute: str) -> Cells:
-    """Return the cells of one attribute, shape (high − low,)."""
-    kind, file = partition.attributes[attribute], partition.dataset.files[attribute]
-    low, high = partition.low, partition.high
-    if kind == AttributeType.BIGWIG:
-        if file is None:
-            return np.full(high - low, np.nan, dtype=BIGWIG_DTYPE)
-        return _bigwig_cells(file, partition.assembly, low, high)
-    if file is None:
-        return np.full(high - low, OUTSIDE, dtype=BED_DTYPE)
-    return _peaks(file, kind, partition.assembly).cells(low, high)
-
-
-def _bigwig_cells(file: Path, assembly: Assembly, low: int, high: int) -> npt.NDArray[np.float32]:
-    cells = np.full(high - low, np.nan, dtype=BIGWIG_DTYPE)
-    with _open_bigwig(file) as bigwig:
-        known = bigwig.chroms()
-        for chrom, start, end, row in _pieces(assembly, low, high):
-            if chrom not in known:
-                continue
-            try:
-                values = bigwig.values(chrom, start, end, numpy=True)
-            except RuntimeError as error:
-                raise StoreError(f"{file} cannot be read at {chrom}:{start}-{end} ({error}); is it whole?") from error
-            if np.isinf(values).any():
-                raise StoreError(f"{file} holds infinite values on {chrom}; make the bigWig again without them")
-            cells[row - low : row - low + end - start] = np.nan_to_num(values, nan=0.0)
-    return cells
-
-
-def _pieces(assembly: Assembly, low: int, high: int) -> Iterator[tuple[str, int, int, int]]:
-    """Yield (chrom, start, end, first genome row) of the chromosome parts that make up rows low … high."""
-    whole = Spans(np.array([low], dtype=np.int64), np.array([high], dtype=np.int64)).to_intervals(assembly)
-    rows = whole.start + whole.offsets(assembly)
-    yield from zip(whole.chrom.tolist(), whole.start.tolist(), whole.end.tolist(), rows.tolist(), strict=True)
-
-
-def _open_bigwig(file: Path) -> Any:
-    try:
-        return pyBigWig.open(str(file))
-    except RuntimeError as error:
-        raise StoreError(f"{file} is not a whole bigWig file ({error}); make or download it again") from error
-
-
-def _check_bigwig(file: Path, assembly: Assembly) -> None:
-    with _open_bigwig(file) as bigwig:
-        if not bigwig.isBigWig():
-            raise StoreError(f"{file} is a bigBed; a {AttributeType.BIGWIG} attribute needs a bigWig")
-        theirs = bigwig.chroms()
-    ours = {name: size for name, size in assembly.as_dict().items() if name in theirs}
-    check_same_sizes(ours or assembly.as_dict(), theirs, str(file))
-    absent = [name for name in assembly.names if name not in theirs]
-    if absent:
-        logger.warning("%s lacks chromosomes %s: their cells are NaN", file, ", ".join(absent))
-
-
-class _Peaks(NamedTuple):
-    spans: Spans
-    summits: IntArray  # sorted genome rows
-
-    def cells(self, low: int, high: int) -> npt.NDArray[np.int64]:
-        cells = np.full(high - low, OUTSIDE, dtype=BED_DTYPE)
-        first = np.searchsorted(self.spans.ends, low, side="right")
-        last = np.searchsorted(self.spans.starts, high, side="left")
-        for start, end in zip(self.spans.starts[first:last], self.spans.ends[first:last], strict=True):
-            cells[max(start - low, 0) : end - low] = IN_PEAK
-        # Summits come after all intervals, so that no overlapping interval hides one.
-        summits = self.summits[np.searchsorted(self.summits, low) : np.searchsorted(self.summits, high)]
-        cells[summits - low] = AT_SUMMIT
-        return cells
-
-
-def _peaks(file: Path, kind: AttributeType, assembly: Assembly) -> _Peaks:
-    return _read_peaks(file, kind, assembly, file.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=32)
-def _read_peaks(file: Path, kind: AttributeType, assembly: Assembly, mtime_ns: int) -> _Peaks:
-    """Read a BED file for painting; a process reads it once for all its partitions."""
-    from_column = kind == AttributeType.BED_SUMMIT_FROM_LAST_COL
-    intervals = read_bed(file, summits=from_column, summit_column=LAST_COLUMN)
-    known = intervals.chrom_index(assembly) >= 0
-    if not known.any() and len(intervals):
-        intervals.check_within(assembly, file)  # raises, with a hint
-    if not known.all():
-        names = ", ".join(dict.fromkeys(intervals.chrom[~known].tolist()))
-        logger.warning("%s: %d intervals on chromosomes outside the sizes skipped: %s", file, (~known).sum(), names)
-        intervals = intervals[known]
-    intervals = intervals.clipped(assembly, file)
-    spans, offsets = Spans.from_intervals(intervals, assembly), intervals.offsets(assembly)
-    if kind == AttributeType.BED_NO_SUMMIT:
-        return _Peaks(spans, np.empty(0, dtype=np.int64))
-    if kind == AttributeType.BED_SUMMIT_FROM_PEAK_CENTER:
-        return _Peaks(spans, np.sort((intervals.start + intervals.end) // 2 + offsets))
-    outside = summit_outside(intervals)
-    if outside.any():
-        logger.warning("%s: %d summits outside their interval skipped", file, outside.sum())
-    return _Peaks(spans, np.sort((intervals.summit + offsets)[~outside]))
-
-
-@lru_cache(maxsize=2)
-def _context(threads: int) -> tiledb.Ctx:
-    return tiledb.Ctx({"sm.compute_concurrency_level": threads, "sm.io_concurrency_level": threads})
+@cache
+def _context() -> tiledb.Ctx:
+    # One thread: two gained nothing in one process, and with a process a core they contend.
+    return tiledb.Ctx({"sm.compute_concurrency_level": 1, "sm.io_concurrency_level": 1})
 
 
 def _drop_uncommitted(array: Path) -> None:

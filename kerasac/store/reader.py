@@ -78,7 +78,7 @@ class BlockReader:
         for task in sorted(set(self.task_of)):
             columns = [i for i, owner in enumerate(self.task_of) if owner == task]
             names = list(dict.fromkeys(self.tracks[i].attribute for i in columns))
-            cells = self._array.query(attrs=names)[low:high, task]
+            cells = self._array.query(attrs=names, order="F")[low:high, task]
             for i in columns:
                 block[:, i] = np.nan_to_num(np.asarray(cells[self.tracks[i].attribute]).reshape(-1))
         return block
@@ -162,9 +162,7 @@ def scan_spans(layout: StoreLayout, attribute: str, datasets: Sequence[str], thr
 
 def open_array(path: str) -> Any:
     """Open an array for reading, with one thread: parallel readers are processes, and threads only contend."""
-    config = tiledb.Config(
-        {"sm.compute_concurrency_level": 1, "sm.io_concurrency_level": 1, "vfs.min_batch_gap": 4096}
-    )
+    config = tiledb.Config({"sm.compute_concurrency_level": 1, "sm.io_concurrency_level": 1, "vfs.min_batch_gap": 4096})
     return tiledb.open(path, ctx=tiledb.Ctx(config))
 
 
@@ -186,7 +184,8 @@ def _coalesce(starts: IntArray, width_bp: int) -> Iterator[tuple[int, int]]:
 def _slabs(layout: StoreLayout, track: Track) -> Iterator[tuple[str, int, Array]]:
     """Yield (chromosome, first genome row, cells) over the whole genome."""
     array, task = open_array(layout.path), layout.dataset_index(track.dataset)
-    query = array.query(attrs=[track.attribute])
+    # Column order, one task a query: six times less CPU than row order on arrays of one task a tile.
+    query = array.query(attrs=[track.attribute], order="F")
     for chrom, size, offset in zip(
         layout.assembly.names, layout.assembly.sizes, layout.assembly.offsets.tolist(), strict=True
     ):

@@ -37,9 +37,7 @@ _ENCODE = {
     **dict.fromkeys(("idr_peak", "overlap_peak"), AttributeType.BED_SUMMIT_FROM_LAST_COL),
     "ambig_peak": AttributeType.BED_NO_SUMMIT,
 }
-_CONTROLS = {
-    f"control_count_bigwig_{strand}_5p": AttributeType.BIGWIG for strand in ("unstranded", "plus", "minus")
-}
+_CONTROLS = {f"control_count_bigwig_{strand}_5p": AttributeType.BIGWIG for strand in ("unstranded", "plus", "minus")}
 BUILT_IN_ATTRIBUTES: Mapping[str, Mapping[str, AttributeType]] = {
     "encode_pipeline": _ENCODE,
     "encode_pipeline_with_controls": _ENCODE | _CONTROLS,
@@ -75,7 +73,9 @@ def read_attributes(source: Path | str) -> dict[str, AttributeType]:
         if kind.lower() in _HEADER_WORDS and not attributes:
             continue
         if kind not in tuple(AttributeType):
-            raise StoreError(f"{where}: unknown type {kind!r} of {name}{suggest(kind, AttributeType)}")
+            raise StoreError(
+                f"{where}: unknown type {kind!r} of {name}{suggest(kind, (known.value for known in AttributeType))}"
+            )
         if name in attributes:
             raise StoreError(f"{where}: attribute {name} is listed twice; keep one line")
         attributes[name] = AttributeType(kind)
@@ -84,11 +84,11 @@ def read_attributes(source: Path | str) -> dict[str, AttributeType]:
     return attributes
 
 
-def read_metadata(path: Path, attributes: Iterable[str]) -> tuple[Dataset, ...]:
+def read_metadata(path: Path, attributes: Iterable[str], *, base: Path | None = None) -> tuple[Dataset, ...]:
     """Read the datasets and the file of each of their attributes.
 
-    Relative paths are relative to the table, else to the working directory. An empty cell means that the
-    dataset lacks that track.
+    Relative paths are relative to ``base``, by default the table's folder, else to the working directory. An empty
+    cell means that the dataset lacks that track.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def read_metadata(path: Path, attributes: Iterable[str]) -> tuple[Dataset, ...]:
             raise StoreError(f"{path} line {number} names no dataset; fill its 'dataset' column")
         if name in datasets:
             raise StoreError(f"{path} line {number}: dataset {name} is listed twice; give each its own name")
-        datasets[name] = Dataset(name, {a: _resolve(cells.get(a, ""), path.parent) for a in attributes})
+        datasets[name] = Dataset(name, {a: _resolve(cells.get(a, ""), base or path.parent) for a in attributes})
     _check_files(datasets.values(), path)
     return tuple(datasets.values())
 

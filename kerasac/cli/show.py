@@ -1,0 +1,69 @@
+"""Print results for a person."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from kerasac.runs.crossval import CrossValidation
+from kerasac.steps.summary import headline
+
+
+def show_cross_validation(result: CrossValidation, console: Console) -> None:
+    """Print how well held-out windows are predicted, against the floors, and where everything lies."""
+    n = len(result.summary.units)
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold")
+    table.title = f"Held-out chromosomes, mean ± sd over {n} units"
+    for heading in ("", "windows", "score", "better", "floor"):
+        table.add_column(heading)
+    for row in headline(result.summary):
+        floor = "" if row.floor is None else f"{row.floor:.3f} ({row.floor_label})"
+        table.add_row(row.label, row.windows, row.text(), row.better, floor)
+    console.print(table)
+    trained = f"{result.n_trained} trained, {result.n_kept} finished before, {result.seconds:.0f} s"
+    console.print(f"\n{trained}", highlight=False)
+    if result.tracking_problem:
+        console.print(
+            f"MLflow could not be written ({result.tracking_problem}); run the same command again to log it.",
+            style="yellow",
+            highlight=False,
+        )
+    shown = _shortest(result.folder)
+    console.print(f"Report:  {shown}/report.html", highlight=False, soft_wrap=True)
+    console.print(f"Browse:  kerasac-ray ui {shlex.quote(str(shown))}", highlight=False, soft_wrap=True)
+
+
+def show_facts(title: str, facts: Sequence[tuple[str, str]], console: Console) -> None:
+    """Print named facts, one a line."""
+    console.print(title, style="bold", highlight=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, value)
+    console.print(table)
+
+
+@contextmanager
+def ingest_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while slabs are written; yields what to call with (done, total)."""
+    columns = (TextColumn("writing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("writing", total=None)
+
+        def advance(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def _shortest(folder: Path) -> Path:
+    """Return a folder relative to here, when that is shorter."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

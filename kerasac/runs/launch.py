@@ -1,0 +1,218 @@
+"""Run units of work on Ray: Tune schedules them, Ray Train (or the Tune trial itself) runs each."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from kerasac.config import ComputeSpec
+from kerasac.runs.trial import Event, Share, Unit, run_unit
+from kerasac.steps.prepare import Prepared
+
+logger = logging.getLogger(__name__)
+
+# What was measured to keep a 2-CPU machine free of starvation: a trial that only waits for its Train worker,
+# the worker, and the samplers (stream.SAMPLER_CPUS) together ask for less than one CPU.
+_TRIAL_CPUS, _WORKER_CPUS = 0.01, 0.5
+_RETRIES = 3  # of a unit whose process died; it goes on from its last epoch
+
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # else every report can block two seconds
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
+    "RAY_TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # Tune's own CSV, JSON and TensorBoard files
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+
+
+class Listener(Protocol):
+    """Hears what happens to the units while they run, in the driver's process."""
+
+    def started(self, unit: Unit) -> None:
+        """A unit got its place."""
+
+    def heard(self, unit: Unit, event: Event) -> None:
+        """A unit reported an event; see :func:`kerasac.runs.trial.run_unit`."""
+
+    def died(self, unit: Unit, message: str) -> None:
+        """A unit's process died for good."""
+
+
+def launch(
+    prepared: Prepared, units: Sequence[Unit], allotment: UnitAllotment, listener: Listener, *, scratch: Path
+) -> None:
+    """Run the units, at most ``allotment.max_parallel`` at a time; returns when all have ended.
+
+    A Ray session must be open (:func:`ray_session`). Units leave their results in their folders; ``scratch``
+    holds Tune's own state.
+    """
+    import ray
+    from ray import tune
+
+    prepared_ref = ray.put(prepared)
+    by_name = {unit.name: unit for unit in units}
+    trainable = tune.with_parameters(
+        _train_worker_trial if allotment.executor == "train" else _direct_trial,
+        shared=_Shared(by_name, allotment.share, scratch),
+        prepared_ref=prepared_ref,
+    )
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, _trial_resources(allotment)),
+        param_space={"unit": tune.grid_search(list(by_name))},
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=allotment.max_parallel,
+            reuse_actors=allotment.executor == "direct",
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(scratch),
+            verbose=0,
+            callbacks=[_hearing(by_name, listener)],
+            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+        ),
+    )
+    tuner.fit()
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
+    """Open a Ray session, or join one that is already open in this process; yields the cluster's resources."""
+    os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
+    import ray
+
+    if ray.is_initialized():
+        yield ray.cluster_resources()
+        return
+    ray.init(
+        address=address,
+        include_dashboard=False if address is None else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        configure_logging=True,
+        runtime_env={"env_vars": _QUIET},
+    )
+    _hush()
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+
+
+class UnitAllotment:
+    """How units share the machines.
+
+    With GPUs a unit gets one (or the fraction ``compute.gpus`` says), and as many units run as GPUs allow. On
+    CPUs two units run side by side where there are cores for both, each with its part of the threads.
+    """
+
+    def __init__(self, compute: ComputeSpec, n_units: int, resources: dict[str, float]) -> None:
+        cpus, gpus = max(1.0, resources.get("CPU", 1.0)), resources.get("GPU", 0.0)
+        per_unit = (1.0 if gpus else 0.0) if compute.gpus == "auto" else float(compute.gpus)
+        self.executor = compute.executor if compute.executor != "auto" else ("train" if per_unit else "direct")
+        room = int(gpus / per_unit) if per_unit else int(cpus)
+        wanted = room if compute.max_parallel == "auto" else int(compute.max_parallel)
+        self.max_parallel = max(1, min(wanted, n_units))
+        self.cpus = cpus / self.max_parallel
+        samplers = compute.samplers if compute.samplers != "auto" else (2 if self.cpus >= 4 else 0)
+        self.share = Share(max(1, int(self.cpus)), samplers, per_unit)
+
+    def describe(self) -> str:
+        """Return the sharing in words."""
+        samplers = f"{self.share.samplers} samplers" if self.share.samplers else "reading in the trainer's process"
+        devices = f"{self.share.gpus:g} GPU" if self.share.gpus else f"{self.share.threads} threads"
+        return f"{self.max_parallel} at a time, executor {self.executor}, {devices} and {samplers} each"
+
+
+def _trial_resources(allotment: UnitAllotment) -> Any:
+    from ray import tune
+
+    from kerasac.sampling.stream import SAMPLER_CPUS
+
+    if allotment.executor == "train":
+        return {"CPU": _TRIAL_CPUS}
+    share = allotment.share
+    trainer = {"CPU": max(_TRIAL_CPUS, allotment.cpus - SAMPLER_CPUS * share.samplers)}
+    if share.gpus:
+        trainer["GPU"] = share.gpus
+    return tune.PlacementGroupFactory([trainer, *([{"CPU": SAMPLER_CPUS}] * share.samplers)])
+
+
+class _Shared:
+    """What every trial is given besides the prepared experiment."""
+
+    def __init__(self, units: dict[str, Unit], share: Share, scratch: Path) -> None:
+        self.units, self.share, self.scratch = units, share, scratch
+
+
+def _direct_trial(config: dict[str, str], *, shared: _Shared, prepared_ref: Any) -> None:
+    """Run a unit inside its Tune trial; the process, with TensorFlow loaded, serves the next unit too."""
+    import ray
+    from ray import tune
+
+    run_unit(ray.get(prepared_ref), shared.units[config["unit"]], shared.share, tune.report)
+
+
+def _train_worker_trial(config: dict[str, str], *, shared: _Shared, prepared_ref: Any) -> None:
+    """Run a unit as a Ray Train run of one worker, which the trial starts and waits for."""
+    from ray import train
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    unit, share = shared.units[config["unit"]], shared.share
+    resources = {"CPU": _WORKER_CPUS} | ({"GPU": share.gpus} if share.gpus else {})
+    trainer = DataParallelTrainer(
+        _train_worker,
+        train_loop_config={"unit": unit, "share": share, "prepared_ref": [prepared_ref]},
+        scaling_config=train.ScalingConfig(num_workers=1, use_gpu=share.gpus > 0, resources_per_worker=resources),
+        run_config=train.RunConfig(
+            name=unit.name.replace("/", "-"),
+            storage_path=str(shared.scratch / "train"),
+            callbacks=[TuneReportCallback()],
+            failure_config=train.FailureConfig(max_failures=_RETRIES),
+        ),
+    )
+    trainer.fit()
+
+
+def _train_worker(config: dict[str, Any]) -> None:
+    import ray
+    from ray import train
+
+    (prepared_ref,) = config["prepared_ref"]
+    run_unit(ray.get(prepared_ref), config["unit"], config["share"], train.report)
+
+
+def _hearing(units: dict[str, Unit], listener: Listener) -> Any:
+    """Return a Tune callback that passes events on to the listener."""
+    from ray.tune import Callback
+
+    class Hearing(Callback):  # type: ignore[misc]
+        def __getstate__(self) -> dict[str, Any]:
+            return {}  # Tune pickles its callbacks; the listener holds a screen and a store
+
+        def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            listener.started(units[trial.config["unit"]])
+
+        def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Event, **info: Any) -> None:
+            listener.heard(units[trial.config["unit"]], result)
+
+        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            listener.died(units[trial.config["unit"]], f"its process died {_RETRIES + 1} times; see {trial.path}")
+
+    return Hearing()
+
+
+def _hush() -> None:
+    """Keep Ray's libraries from logging over the one view of progress."""
+    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)

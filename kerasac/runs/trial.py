@@ -1,0 +1,218 @@
+"""Do one unit of work: train a fold with a seed, predict its test chromosomes, score them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kerasac import __version__
+from kerasac.cache import locked, write_whole
+from kerasac.errors import KerasacError, RunError
+from kerasac.genome.folds import Fold
+from kerasac.models.backend import gpu_count, prepare_backend
+from kerasac.models.registry import build_model
+from kerasac.sampling.batches import Batch, batch_sizes
+from kerasac.sampling.plan import SamplingPlan
+from kerasac.sampling.stream import stream_in_process, stream_through_ray
+from kerasac.steps.plots import write_plots
+from kerasac.steps.predictions import read_predictions, write_predictions
+from kerasac.steps.prepare import Prepared
+from kerasac.steps.score import score, write_scores
+
+logger = logging.getLogger(__name__)
+
+MARKER = "unit.json"
+_LOSS_WEIGHT_PEAKS = 20_000  # a median over more windows changes nothing that matters
+_VERSIONS_OF = ("tensorflow", "keras", "ray", "numpy", "tiledb")
+
+Event = dict[str, Any]
+Report = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A fold and a seed, and the folder of the run that they belong to."""
+
+    fold: Fold
+    seed: int
+    run_folder: str
+
+    @property
+    def name(self) -> str:
+        """``fold-0/seed-1234``: the unit's name in tables, and its folder within the run's."""
+        return f"fold-{self.fold.index}/seed-{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of the unit is written."""
+        return Path(self.run_folder) / self.name
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of a machine that one unit gets: CPU threads, Ray Data samplers, GPUs (may be a fraction)."""
+
+    threads: int
+    samplers: int
+    gpus: float = 0.0
+
+
+def run_unit(prepared: Prepared, unit: Unit, share: Share, report: Report) -> None:
+    """Do what is missing of a unit; finished parts are kept, an interrupted training goes on.
+
+    Reports ``{"event": "epoch", …}`` after every epoch, ``stage`` when a part begins, and at the end ``done``, or
+    ``failed`` with a message. A failure's traceback is left in the unit's ``error.txt``.
+    """
+    try:
+        with locked(unit.folder / ".lock"):  # an orphan of a killed run may still be finishing its epoch
+            _UnitRun(prepared, unit, share, report).run()
+    except Exception as error:
+        (unit.folder / "error.txt").write_text(traceback.format_exc())
+        message = str(error) if isinstance(error, KerasacError) else f"{type(error).__name__}: {error}"
+        report({"event": "failed", "message": message})
+
+
+def read_marker(folder: Path) -> dict[str, Any]:
+    """Return what a unit's folder says of itself; empty when it was never started."""
+    path = folder / MARKER
+    marker: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return marker
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a unit has been trained, predicted and scored."""
+    return read_marker(folder).get("state") == "done"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide a result."""
+    return {"kerasac": __version__, "python": platform.python_version()} | {
+        package: version(package) for package in _VERSIONS_OF
+    }
+
+
+class _UnitRun:
+    """The parts of one unit, in order."""
+
+    def __init__(self, prepared: Prepared, unit: Unit, share: Share, report: Report) -> None:
+        self.prepared, self.unit, self.share, self.report = prepared, unit, share, report
+        self.experiment = prepared.experiment
+        self.folder = unit.folder
+        self.plan: SamplingPlan = prepared.plan(unit.fold, unit.seed)
+        self.marker = read_marker(unit.folder)
+
+    def run(self) -> None:
+        if self.marker.get("state") == "done":
+            self.report({"event": "done", **self.marker})
+            return
+        (self.folder / "error.txt").unlink(missing_ok=True)
+        self._mark("started", fingerprint=self.prepared.fingerprint(), split=self.unit.fold.as_dict())
+        for stage, artefact, work in (
+            ("train", "model.keras", self._train),
+            ("predict", "predictions.h5", self._predict),
+            ("score", "scores.json", self._score),
+        ):
+            if not (self.folder / artefact).exists():
+                self.report({"event": "stage", "stage": stage})
+                started = time.perf_counter()
+                work()
+                seconds = {**self.marker.get("seconds", {}), stage: round(time.perf_counter() - started, 2)}
+                self._mark("started", seconds=seconds)
+        self._mark("done", versions=versions())
+        self.report({"event": "done", **self.marker})
+
+    def _train(self) -> None:
+        prepare_backend(self.share.threads)
+        import keras
+
+        from kerasac.models.checkpoint import save_model
+        from kerasac.steps.train import TrainData, compile_model, train
+
+        if self.share.gpus and not gpu_count():
+            raise RunError(
+                "Ray gave this trainer a GPU, but TensorFlow does not see one; install tensorflow[and-cuda] "
+                "and a matching driver, or set compute.gpus to 0"
+            )
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(self.unit.seed)
+        weights = self._loss_weights()
+        model = build_model(self.experiment.model.architecture, self.prepared.contract, self.prepared.parameters)
+        compile_model(model, self.prepared.contract, self.experiment.training, weights)
+        n_train = len(self.plan.train(0))
+        self._mark(
+            "started",
+            plan_digest=self.plan.digest(self.experiment.training.epochs),
+            loss_weights=weights,
+            windows={"train": n_train, "valid": len(self.plan.valid()), "test": len(self.plan.test())},
+            model_parameters=int(model.count_params()),
+        )
+        data = TrainData(
+            stream=self._stream,
+            steps=len(batch_sizes(n_train, self.experiment.training.batch_size)),
+            valid=self.prepared.source.batch(self.plan.valid()),
+        )
+        result = train(
+            model,
+            data,
+            self.experiment.training,
+            self.folder,
+            on_epoch=lambda row: self.report({"event": "epoch", **row}),
+        )
+        self._mark("started", **result._asdict())
+        save_model(model, self.folder / "model.keras")
+
+    def _predict(self) -> None:
+        prepare_backend(self.share.threads)
+        from kerasac.models.checkpoint import load_model
+        from kerasac.steps.predict import predict
+
+        model = load_model(self.folder / "model.keras")
+        peaks = self.plan.train_peaks(_LOSS_WEIGHT_PEAKS)
+        predictions = predict(model, self.prepared, self.plan.test(), peaks)
+        write_predictions(self.folder / "predictions.h5", predictions)
+
+    def _score(self) -> None:
+        predictions = read_predictions(self.folder / "predictions.h5")
+        scores = score(predictions, seed=self.unit.fold.index)
+        title = f"{self.experiment.name}, fold {self.unit.fold.index}, seed {self.unit.seed}"
+        history = pd.read_csv(self.folder / "history.csv")
+        write_plots(self.folder, predictions, scores, history=history, title=title)
+        write_scores(self.folder, scores)
+
+    def _stream(self, epochs: Sequence[int]) -> Iterator[Batch]:
+        stream = stream_in_process
+        if self.share.samplers:
+            stream = partial(stream_through_ray, samplers=self.share.samplers)
+        return stream(self.prepared.source, self.plan.train, epochs, self.experiment.training.batch_size)
+
+    def _loss_weights(self) -> dict[str, float]:
+        """Return each output's weight; ``auto`` counts = median total counts of the training peaks' windows / 10.
+
+        The rule is kerasAC's (``kerasAC_loss_weights_bpnet``).
+        """
+        weights = {}
+        for port in self.prepared.contract.outputs:
+            weight: float | str = (
+                self.experiment.loss.profile if port.role == "profile" else self.experiment.loss.counts
+            )
+            if weight == "auto":
+                peaks = self.plan.train_peaks(_LOSS_WEIGHT_PEAKS)
+                weight = float(np.median(self.prepared.source.total_counts(peaks, port.name))) / 10
+            weights[port.name] = float(weight)
+        return weights
+
+    def _mark(self, state: str, **facts: Any) -> None:
+        self.marker = {**self.marker, "name": self.unit.name, "state": state, **facts}
+        write_whole(self.folder / MARKER, json.dumps(self.marker, indent=1) + "\n")

@@ -1,0 +1,301 @@
+"""Write one self-contained HTML page about a run: what was done, how well it went, and what is missing."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+from PIL import Image
+
+from kerasac.errors import RunError
+from kerasac.steps.plots import across_folds
+from kerasac.steps.predictions import whole_file
+from kerasac.steps.summary import (
+    HeadlineRow,
+    MetricSummary,
+    Summary,
+    headline,
+    read_units,
+    summarize_units,
+    unit_order,
+)
+
+MAX_FIGURE_BYTES = 4_000_000  # of all folds together; figures beyond it are named, not shown
+PNG_COLORS = 96
+
+_FIGURES = {
+    "counts": "Predicted against observed counts",
+    "jsd": "Distance of predicted profiles to observed ones",
+    "profiles": "Example profiles",
+    "training": "Training curves",
+}
+# Columns of the table of folds: window set, metric, heading.
+_COLUMNS = (
+    ("all", "counts_pearson", "count r, all"),
+    ("peaks", "counts_pearson", "count r, peaks"),
+    ("peaks", "counts_spearman", "count ρ, peaks"),
+    ("all", "auroc", "AUROC"),
+    ("all", "auprc", "AUPRC"),
+    ("peaks", "jsd_distance_mean", "JSD, peaks"),
+    ("peaks", "jsd_distance_mean_profile", "JSD of mean profile"),
+    ("peaks", "jsd_distance_uniform", "JSD of uniform"),
+    ("peaks", "jsd_norm_median", "norm. JSD, peaks"),
+    ("peaks", "mnll_per_count", "NLL a count, peaks"),
+)
+
+
+@dataclass
+class _Unit:
+    """A fold and seed as the report shows it."""
+
+    name: str
+    status: str
+    cells: list[float | None] = field(default_factory=list)
+    n_peaks: int | None = None
+    n_background: int | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+    figures: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        return self.status == "finished"
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write report.html from what the run folder holds now, finished or not; returns its path.
+
+    The page needs no other file, no network and no script.
+    """
+    if not run_dir.is_dir():
+        raise RunError(f"{run_dir} is no run folder; give the --out of a finished or running cross-validation")
+    scores = read_units(run_dir)
+    summary = summarize_units(scores)
+    experiment = _read_text(run_dir / "experiment.yaml")
+    settings = _parse_yaml(experiment)
+    folds = _read_json(run_dir / "folds.json")
+    units = _units(run_dir, scores, expected=_expected_units(folds, settings))
+    rows = headline(summary)
+    page = _template().render(
+        name=str(settings.get("name") or run_dir.resolve().name),
+        lead=_lead(units, summary, scores),
+        sentences=list(_sentences(rows, summary)),
+        headline=rows,
+        units=units,
+        missing=[unit for unit in units if not unit.finished],
+        columns=[(heading, summary.get(windows, metric)) for windows, metric, heading in _columns(summary)],
+        across=_svg(rows) if rows else None,
+        summary=summary,
+        tasks=_tasks(scores),
+        experiment=experiment,
+        folds=folds,
+        provenance=_read_json(run_dir / "provenance.json"),
+    )
+    path = run_dir / "report.html"
+    with whole_file(path) as beside:
+        beside.write_text(page, encoding="utf-8")
+    return path
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    environment.filters["spread"] = _spread
+    environment.tests["branch"] = lambda value: isinstance(value, Mapping)
+    environment.tests["listing"] = lambda value: isinstance(value, list | tuple)
+    return environment.get_template("report.html.j2")
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def _spread(metric: MetricSummary | None) -> str:
+    """Mean ± sd of a metric over units."""
+    if metric is None or metric.mean is None:
+        return "–"
+    return _number(metric.mean) + (f" ± {_number(metric.sd)}" if metric.sd is not None else "")
+
+
+def _lead(units: Sequence[_Unit], summary: Summary, scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """What was done, in a sentence or two."""
+    folds = {unit.name.split("/")[0] for unit in units}
+    seeds = {unit.name.split("/")[-1] for unit in units}
+    done = len(summary.units)
+    if not units:
+        return "Nothing has been trained in this folder yet."
+    runs = f"{_plural(len(folds), 'fold')} × {_plural(len(seeds), 'seed')}"
+    text = f"Cross-validation of {runs}: {done} of {len(units)} models trained and scored."
+    tallies = [one["n"] for one in scores.values() if "n" in one]
+    if tallies:
+        peaks = sum(int(n["peaks"]["n_windows"]) for n in tallies)
+        background = sum(int(n["background"]["n_windows"]) for n in tallies)
+        text += (
+            f" Every number comes from chromosomes that its model never saw: {peaks:,} peak and {background:,} "
+            "background windows over all models."
+        )
+    return text
+
+
+def _sentences(rows: Sequence[HeadlineRow], summary: Summary) -> Iterator[str]:
+    """The headline numbers in plain words, each beside its floor."""
+    found = {(row.windows, row.metric): row for row in rows}
+    if counts := found.get(("all windows", "counts_pearson")) or found.get(("peaks", "counts_pearson")):
+        text = f"Predicted and observed log counts correlate with r = {counts.text()} over {counts.windows}"
+        peaks = found.get(("peaks", "counts_pearson"))
+        yield text + (f", and {peaks.text()} among peaks alone." if peaks and peaks is not counts else ".")
+    if auroc := found.get(("all windows", "auroc")):
+        yield (
+            f"Given a peak and a background window, the predicted count is higher in the peak "
+            f"{100 * (auroc.mean or 0):.0f} % of the time (AUROC {auroc.text()}; chance is 0.5)."
+        )
+    if jsd := found.get(("peaks", "jsd_distance_mean")):
+        yield f"Predicted profiles of peaks lie {jsd.text()} from the observed ones in Jensen–Shannon distance" + (
+            _floors_text(summary, jsd.mean or 0.0) or "."
+        )
+
+
+def _floors_text(summary: Summary, model: float) -> str:
+    names = {
+        "jsd_distance_mean_profile": "the mean profile of the training peaks",
+        "jsd_distance_uniform": "a flat profile",
+    }
+    floors = {name: metric.mean for key, name in names.items() if (metric := summary.get("peaks", key))}
+    parts = [f"{name} lies at {_number(value)}" for name, value in floors.items() if value is not None]
+    if not parts:
+        return ""
+    beaten = all(value is None or model < value for value in floors.values())
+    verdict = "lower is better" if beaten else "lower is better, so this model does not beat what needs no model"
+    return f"; {', '.join(parts)} ({verdict})."
+
+
+def _columns(summary: Summary) -> list[tuple[str, str, str]]:
+    """The columns of the table of folds that any unit has a number for."""
+    return [entry for entry in _COLUMNS if (metric := summary.get(*entry[:2])) and metric.mean is not None]
+
+
+def _expected_units(folds: Any, settings: Mapping[str, Any]) -> list[str]:
+    """The units that folds.json and the experiment's seeds promise."""
+    seeds = settings.get("seeds") or []
+    names = list(folds) if isinstance(folds, Mapping) else []
+    return [f"fold-{fold}/seed-{seed}" for fold in names for seed in (seeds if isinstance(seeds, list) else [seeds])]
+
+
+def _units(run_dir: Path, scores: Mapping[str, Mapping[str, Any]], *, expected: Sequence[str]) -> list[_Unit]:
+    """Every unit that is promised or has left a trace, with its figures while they fit the page."""
+    begun = {f"{path.parent.name}/{path.name}" for path in run_dir.glob("fold-*/seed-*") if path.is_dir()}
+    room = MAX_FIGURE_BYTES
+    units = []
+    columns = _columns(summarize_units(scores))
+    for name in sorted({*expected, *begun}, key=unit_order):
+        unit = _Unit(name, "finished" if name in scores else "not started")
+        _add_history(unit, run_dir / name / "history.csv")
+        if unit.finished:
+            _add_scores(unit, scores[name], columns)
+            room -= _add_figures(unit, run_dir / name / "plots", room)
+        elif name in begun:
+            unit.status = f"not finished, {_plural(unit.epochs or 0, 'epoch')} trained"
+        units.append(unit)
+    return units
+
+
+def _add_scores(unit: _Unit, scores: Mapping[str, Any], columns: Sequence[tuple[str, str, str]]) -> None:
+    unit.cells = [scores["windows"].get(windows, {}).get(metric) for windows, metric, _ in columns]
+    if "n" in scores:
+        unit.n_peaks = int(scores["n"]["peaks"]["n_windows"])
+        unit.n_background = int(scores["n"]["background"]["n_windows"])
+
+
+def _add_history(unit: _Unit, path: Path) -> None:
+    try:
+        history = pd.read_csv(path)
+    except (OSError, ValueError):
+        unit.notes.append("history.csv is missing or empty")
+        return
+    unit.epochs = len(history)
+    if "seconds" in history:
+        unit.minutes = float(history["seconds"].sum()) / 60
+
+
+def _add_figures(unit: _Unit, folder: Path, room: int) -> int:
+    """Take in the unit's figures while there is room; returns the bytes taken."""
+    taken = 0
+    for name, caption in _FIGURES.items():
+        path = folder / f"{name}.png"
+        if not path.exists():
+            unit.notes.append(f"plots/{name}.png is missing")
+            continue
+        data = _small_png(path)
+        if taken + len(data) > room:
+            unit.notes.append(f"plots/{name}.png is in the run folder; the page has no room for it")
+            continue
+        unit.figures.append((caption, data))
+        taken += len(data)
+    return taken
+
+
+def _small_png(path: Path) -> str:
+    """The image as base64 PNG with a palette: figures have few colours, and this is a third of the size."""
+    with Image.open(path) as image:
+        palette = image.convert("RGB").quantize(PNG_COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    packed = io.BytesIO()
+    palette.save(packed, format="PNG", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode("ascii")
+
+
+def _svg(rows: Sequence[HeadlineRow]) -> str:
+    drawn = io.BytesIO()
+    across_folds(rows).savefig(drawn, format="svg", metadata={"Date": None})
+    return base64.b64encode(drawn.getvalue()).decode("ascii")
+
+
+def _tasks(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Summary]:
+    """A summary for each task, when there are several."""
+    names = list(dict.fromkeys(task for one in scores.values() for task in one.get("tasks", {})))
+    if len(names) < 2:
+        return {}
+    return {
+        task: summarize_units(
+            {unit: {"windows": one["tasks"][task]} for unit, one in scores.items() if task in one["tasks"]}
+        )
+        for task in names
+    }
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _read_text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _read_json(path: Path) -> Any:
+    """The file's content; None when it is missing or not whole yet."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _parse_yaml(text: str | None) -> Mapping[str, Any]:
+    try:
+        parsed = yaml.safe_load(text or "")
+    except yaml.YAMLError:
+        return {}
+    return parsed if isinstance(parsed, Mapping) else {}

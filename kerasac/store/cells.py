@@ -1,0 +1,140 @@
+"""Turn bigWig and BED files into the cells of a signal array."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyBigWig
+
+from kerasac.errors import StoreError
+from kerasac.genome.assembly import Assembly, IntArray, check_same_sizes
+from kerasac.genome.intervals import LAST_COLUMN, Spans, read_bed, summit_outside
+from kerasac.store.schema import BED_DTYPE, BIGWIG_DTYPE
+from kerasac.store.tables import AttributeType
+
+Cells = npt.NDArray[np.float32] | npt.NDArray[np.int64]
+
+OUTSIDE, IN_PEAK, AT_SUMMIT = 0, 1, 2
+
+logger = logging.getLogger(__name__)
+
+
+def read_cells(kind: AttributeType, file: Path | None, assembly: Assembly, low: int, high: int) -> Cells:
+    """Return the cells of genome rows ``low … high - 1`` of one file, shape (high − low,).
+
+    A bigWig gives float32: its values, 0 where it has none, NaN on chromosomes that it lacks. A BED gives int64:
+    0 outside, 1 inside an interval, 2 at a summit. Without a file all cells are NaN, or 0.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be read.
+    """
+    if kind == AttributeType.BIGWIG:
+        if file is None:
+            return np.full(high - low, np.nan, dtype=BIGWIG_DTYPE)
+        return _bigwig_cells(file, assembly, low, high)
+    if file is None:
+        return np.full(high - low, OUTSIDE, dtype=BED_DTYPE)
+    return _peaks(file, kind, assembly).cells(low, high)
+
+
+def check_file(kind: AttributeType, file: Path, assembly: Assembly) -> None:
+    """Raise StoreError or GenomeError when a file does not fit the genome, or cannot be read."""
+    if kind == AttributeType.BIGWIG:
+        _check_bigwig(file, assembly)
+    else:
+        _peaks(file, kind, assembly)
+
+
+def _bigwig_cells(file: Path, assembly: Assembly, low: int, high: int) -> npt.NDArray[np.float32]:
+    cells = np.full(high - low, np.nan, dtype=BIGWIG_DTYPE)
+    with _open_bigwig(file) as bigwig:
+        known = bigwig.chroms()
+        for chrom, start, end, row in _pieces(assembly, low, high):
+            if chrom not in known:
+                continue
+            try:
+                values = bigwig.values(chrom, start, end, numpy=True)
+            except RuntimeError as error:
+                raise StoreError(f"{file} cannot be read at {chrom}:{start}-{end} ({error}); is it whole?") from None
+            if np.isinf(values).any():
+                raise StoreError(f"{file} holds infinite values on {chrom}; make the bigWig again without them")
+            cells[row - low : row - low + end - start] = np.nan_to_num(values, nan=0.0)
+    return cells
+
+
+def _pieces(assembly: Assembly, low: int, high: int) -> Iterator[tuple[str, int, int, int]]:
+    """Yield (chrom, start, end, first genome row) of the chromosome parts that make up rows low … high."""
+    whole = Spans(np.array([low], dtype=np.int64), np.array([high], dtype=np.int64)).to_intervals(assembly)
+    rows = whole.start + whole.offsets(assembly)
+    yield from zip(whole.chrom.tolist(), whole.start.tolist(), whole.end.tolist(), rows.tolist(), strict=True)
+
+
+def _open_bigwig(file: Path) -> Any:
+    try:
+        return pyBigWig.open(str(file))
+    except RuntimeError as error:
+        raise StoreError(f"{file} is not a whole bigWig file ({error}); make or download it again") from error
+
+
+def _check_bigwig(file: Path, assembly: Assembly) -> None:
+    with _open_bigwig(file) as bigwig:
+        if not bigwig.isBigWig():
+            raise StoreError(f"{file} is a bigBed; a {AttributeType.BIGWIG} attribute needs a bigWig")
+        theirs = bigwig.chroms()
+    ours = {name: size for name, size in assembly.as_dict().items() if name in theirs}
+    check_same_sizes(ours or assembly.as_dict(), theirs, str(file))
+    absent = [name for name in assembly.names if name not in theirs]
+    if absent:
+        logger.warning("%s lacks chromosomes %s: their cells are NaN", file, ", ".join(absent))
+
+
+class _Peaks(NamedTuple):
+    spans: Spans
+    summits: IntArray  # sorted genome rows
+
+    def cells(self, low: int, high: int) -> npt.NDArray[np.int64]:
+        cells = np.full(high - low, OUTSIDE, dtype=BED_DTYPE)
+        first = np.searchsorted(self.spans.ends, low, side="right")
+        last = np.searchsorted(self.spans.starts, high, side="left")
+        for start, end in zip(self.spans.starts[first:last], self.spans.ends[first:last], strict=True):
+            cells[max(start - low, 0) : end - low] = IN_PEAK
+        # Summits come after all intervals, so that no overlapping interval hides one.
+        summits = self.summits[np.searchsorted(self.summits, low) : np.searchsorted(self.summits, high)]
+        cells[summits - low] = AT_SUMMIT
+        return cells
+
+
+def _peaks(file: Path, kind: AttributeType, assembly: Assembly) -> _Peaks:
+    return _read_peaks(file, kind, assembly, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _read_peaks(file: Path, kind: AttributeType, assembly: Assembly, mtime_ns: int) -> _Peaks:
+    """Read a BED file for painting; a process reads it once for all its partitions."""
+    from_column = kind == AttributeType.BED_SUMMIT_FROM_LAST_COL
+    intervals = read_bed(file, summits=from_column, summit_column=LAST_COLUMN)
+    known = intervals.chrom_index(assembly) >= 0
+    if not known.any() and len(intervals):
+        intervals.check_within(assembly, file)  # raises, with a hint
+    if not known.all():
+        names = ", ".join(dict.fromkeys(intervals.chrom[~known].tolist()))
+        logger.warning("%s: %d intervals on chromosomes outside the sizes skipped: %s", file, (~known).sum(), names)
+        intervals = intervals[known]
+    intervals = intervals.clipped(assembly, file)
+    spans, offsets = Spans.from_intervals(intervals, assembly), intervals.offsets(assembly)
+    if kind == AttributeType.BED_NO_SUMMIT:
+        return _Peaks(spans, np.empty(0, dtype=np.int64))
+    if kind == AttributeType.BED_SUMMIT_FROM_PEAK_CENTER:
+        return _Peaks(spans, np.sort((intervals.start + intervals.end) // 2 + offsets))
+    outside = summit_outside(intervals)
+    if outside.any():
+        logger.warning("%s: %d summits outside their interval skipped", file, outside.sum())
+    return _Peaks(spans, np.sort((intervals.summit + offsets)[~outside]))

@@ -1,0 +1,26 @@
+"""Fixtures that every test room shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The team's folder of real data and reference numbers, beside the checkout."""
+    if not (SHARED / "reference").is_dir():
+        pytest.skip("needs the shared data folder beside the checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what tests decode out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERASAC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

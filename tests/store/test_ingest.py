@@ -1,0 +1,312 @@
+"""What is ingested is read back: a track whose value at p is p, so that a wrong cell shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyBigWig
+import pytest
+import tiledb
+
+from kerasac.errors import GenomeError, KerasacError, StoreError
+from kerasac.store import ingest as ingest_room
+from kerasac.store.ingest import Partition, finalise, ingest, init, plan_ingest, write_partition
+from kerasac.store.schema import TILE_BP, StoreLayout
+
+CHR1, CHR2 = 40_000, 3_000
+SIZES = {"chr1": CHR1, "chr2": CHR2}
+ATTRIBUTES = "track\tbigwig\npeak\tbed_summit_from_last_col\nambig\tbed_no_summit\n"
+METADATA = "dataset\ttrack\tpeak\tambig\nA\ta.bw\tpeaks.bed\tambig.bed\nB\tb.bw\tpeaks.bed\t\n"
+# A summit that the second peak covers, one at the first base, and one on the last base of a chromosome.
+PEAKS = "chr1\t10\t20\t.\t9\nchr1\t15\t30\t.\t0\nchr2\t2990\t3000\t.\t9\n"
+
+
+def bigwig(path: Path, sizes: dict[str, int], scale: float = 1, *, written: Sequence[str] | None = None) -> Path:
+    """Write a bigWig whose value at genome row p of a chromosome is ``scale * p``, from base 5 on."""
+    with pyBigWig.open(str(path), "w") as file:
+        file.addHeader(list(sizes.items()))
+        for chrom in written or sizes:
+            values = np.arange(5, sizes[chrom], dtype=np.float64) * scale
+            file.addEntries(chrom, 5, values=values, span=1, step=1)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    bigwig(tmp_path / "a.bw", SIZES)
+    bigwig(tmp_path / "b.bw", SIZES, 2)
+    (tmp_path / "peaks.bed").write_text(PEAKS)
+    (tmp_path / "ambig.bed").write_text("chr1\t5\t8\nchr2\t0\t1\n")
+    (tmp_path / "chrom.sizes").write_text("".join(f"{name}\t{size}\n" for name, size in SIZES.items()))
+    (tmp_path / "attributes.tsv").write_text(ATTRIBUTES)
+    (tmp_path / "metadata.tsv").write_text(METADATA)
+    return tmp_path
+
+
+@pytest.fixture
+def small_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One tile a slab: three a dataset, of which the last crosses from chr1 into chr2."""
+    monkeypatch.setattr(ingest_room, "SLAB_BYTES", 1)
+
+
+Ingest = Callable[..., StoreLayout]
+
+
+@pytest.fixture
+def run(folder: Path) -> Ingest:
+    def call(**options: object) -> StoreLayout:
+        files = [folder / name for name in ("metadata.tsv", "attributes.tsv", "chrom.sizes", "out.tdb")]
+        return ingest(*files, **options)
+
+    return call
+
+
+def cells(layout: StoreLayout, attribute: str, dataset: str) -> np.ndarray:
+    with tiledb.open(layout.path) as array:
+        rows = array.query(attrs=[attribute])[0 : layout.assembly.total_bp, layout.dataset_index(dataset)]
+    return rows[attribute].reshape(-1)
+
+
+def expected_track(scale: int) -> np.ndarray:
+    chroms = [np.arange(size) * scale for size in SIZES.values()]
+    for values in chroms:
+        values[:5] = 0
+    return np.concatenate(chroms)
+
+
+def test_value_at_p_is_p(run: Ingest) -> None:
+    layout = run()
+    assert layout.datasets == ("A", "B")
+    assert cells(layout, "track", "A").tolist() == expected_track(1).tolist()
+    assert cells(layout, "track", "B").tolist() == expected_track(2).tolist()
+
+
+def test_peaks_are_1_and_summits_2_even_under_another_peak(run: Ingest) -> None:
+    expected = np.zeros(CHR1 + CHR2, dtype=int)
+    expected[10:30] = 1
+    expected[CHR1 + 2990 : CHR1 + 3000] = 1
+    expected[[19, 15, CHR1 + 2999]] = 2
+    assert cells(run(), "peak", "A").tolist() == expected.tolist()
+
+
+def test_intervals_without_summit_are_1(run: Ingest) -> None:
+    assert np.flatnonzero(cells(run(), "ambig", "A") == 1).tolist() == [5, 6, 7, CHR1]
+
+
+@pytest.mark.parametrize("line", ["chr1\t10\t20\n", "chr1\t10\t21\tname\t3\n"])
+def test_summit_from_peak_center_rounds_down(folder: Path, run: Ingest, line: str) -> None:
+    (folder / "attributes.tsv").write_text(ATTRIBUTES.replace("from_last_col", "from_peak_center"))
+    (folder / "peaks.bed").write_text(line)
+    assert np.flatnonzero(cells(run(), "peak", "A") == 2).tolist() == [15]
+
+
+def test_missing_tracks_are_nan_and_missing_intervals_0(
+    folder: Path, run: Ingest, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "metadata.tsv").write_text(METADATA.replace("b.bw", ""))
+    layout = run()
+    assert np.isnan(cells(layout, "track", "B")).all()
+    assert not cells(layout, "ambig", "B").any()
+    assert "dataset B has no track: its cells are NaN" in caplog.text
+
+
+def test_chromosome_that_a_bigwig_lacks_is_nan_and_said(
+    folder: Path, run: Ingest, caplog: pytest.LogCaptureFixture
+) -> None:
+    bigwig(folder / "b.bw", {"chr1": CHR1}, 2)
+    found = cells(run(), "track", "B")
+    assert found[:CHR1].tolist() == expected_track(2)[:CHR1].tolist()
+    assert np.isnan(found[CHR1:]).all()
+    assert "b.bw lacks chromosomes chr2: their cells are NaN" in caplog.text
+
+
+def test_slabs_leave_the_cells_unchanged(run: Ingest, small_slabs: None) -> None:
+    assert cells(run(), "track", "A").tolist() == expected_track(1).tolist()
+
+
+def test_a_pool_leaves_the_cells_unchanged(run: Ingest, small_slabs: None) -> None:
+    layout = run(workers=2)
+    assert cells(layout, "track", "B").tolist() == expected_track(2).tolist()
+    assert np.flatnonzero(cells(layout, "peak", "B") == 2).tolist() == [15, 19, CHR1 + 2999]
+
+
+def test_partitions_are_whole_tiles_and_cover_every_row_once(folder: Path, small_slabs: None) -> None:
+    plan = plan_ingest(folder / "metadata.tsv", folder / "attributes.tsv", folder / "chrom.sizes", folder / "out.tdb")
+    parts = plan.partitions()
+    assert [part.number for part in parts] == list(range(6))
+    for task in (0, 1):
+        ours = [part for part in parts if part.task == task]
+        assert [part.low for part in ours] == [0, TILE_BP, 2 * TILE_BP]
+        assert [part.high for part in ours] == [TILE_BP, 2 * TILE_BP, CHR1 + CHR2]
+
+
+class _PowerCutError(Exception):
+    pass
+
+
+def _stop_after(n: int, seen: list[int]) -> Callable[..., Iterator[int]]:
+    def map_partitions(write: Callable[[Partition], int], partitions: Sequence[Partition]) -> Iterator[int]:
+        for part in partitions:
+            if len(seen) == n:
+                raise _PowerCutError
+            seen.append(part.number)
+            yield write(part)
+
+    return map_partitions
+
+
+def test_interrupted_ingest_goes_on_where_it_stopped(folder: Path, run: Ingest, small_slabs: None) -> None:
+    first: list[int] = []
+    with pytest.raises(_PowerCutError):
+        run(map_partitions=_stop_after(4, first))
+    assert not (folder / "out.tdb").exists()
+    second: list[int] = []
+    reports: list[tuple[int, int]] = []
+    layout = run(map_partitions=_stop_after(99, second), progress=lambda done, total: reports.append((done, total)))
+    assert (first, second) == ([0, 1, 2, 3], [4, 5])
+    assert reports == [(4, 6), (5, 6), (6, 6)]
+    assert cells(layout, "track", "A").tolist() == expected_track(1).tolist()
+    assert cells(layout, "track", "B").tolist() == expected_track(2).tolist()
+    assert sorted(path.name for path in folder.glob("out.tdb*")) == ["out.tdb"]
+
+
+def test_record_cut_short_writes_that_partition_again(folder: Path, run: Ingest, small_slabs: None) -> None:
+    with pytest.raises(_PowerCutError):
+        run(map_partitions=_stop_after(4, []))
+    record = folder / "out.tdb.partial" / "done.jsonl"
+    record.write_text(record.read_text()[:-1])
+    seen: list[int] = []
+    assert cells(run(map_partitions=_stop_after(99, seen)), "track", "B").tolist() == expected_track(2).tolist()
+    assert seen == [3, 4, 5]
+
+
+def test_changed_input_starts_anew(folder: Path, run: Ingest, small_slabs: None) -> None:
+    with pytest.raises(_PowerCutError):
+        run(map_partitions=_stop_after(4, []))
+    bigwig(folder / "a.bw", SIZES, 3)
+    os.utime(folder / "a.bw", ns=(1, 1))
+    seen: list[int] = []
+    assert cells(run(map_partitions=_stop_after(99, seen)), "track", "A").tolist() == expected_track(3).tolist()
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_finalise_names_what_is_missing(folder: Path, small_slabs: None) -> None:
+    plan = plan_ingest(folder / "metadata.tsv", folder / "attributes.tsv", folder / "chrom.sizes", folder / "out.tdb")
+    assert init(plan) == set()
+    write_partition(plan.partitions()[0])
+    with pytest.raises(StoreError, match=r"lacks partitions \[0, 1, 2, 3, 4, 5\]"):
+        finalise(plan)  # written, but not recorded
+    assert not (folder / "out.tdb").exists()
+
+
+def test_finalise_interrupted_before_the_rename_goes_on(
+    folder: Path, run: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(array: Path) -> None:
+        consolidate(array)
+        raise _PowerCutError
+
+    consolidate = ingest_room._consolidate
+    monkeypatch.setattr(ingest_room, "_consolidate", cut)
+    with pytest.raises(_PowerCutError):
+        run()
+    monkeypatch.setattr(ingest_room, "_consolidate", consolidate)
+    assert cells(run(map_partitions=_stop_after(0, [])), "track", "A").tolist() == expected_track(1).tolist()
+
+
+def test_existing_array_needs_overwrite(folder: Path, run: Ingest) -> None:
+    run()
+    with pytest.raises(StoreError, match="already exists; use it as it is, or replace it with --overwrite"):
+        run()
+    bigwig(folder / "a.bw", SIZES, 3)
+    assert cells(run(overwrite=True), "track", "A").tolist() == expected_track(3).tolist()
+    assert sorted(path.name for path in folder.glob("out.tdb*")) == ["out.tdb"]
+
+
+def test_folder_that_is_no_array_is_never_replaced(folder: Path, run: Ingest) -> None:
+    (folder / "out.tdb").mkdir()
+    with pytest.raises(StoreError, match="exists and is not a TileDB array"):
+        run(overwrite=True)
+
+
+def test_peak_over_the_end_is_clipped_and_said(folder: Path, run: Ingest, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "peaks.bed").write_text("chr1\t39990\t40010\t.\t5\n")
+    assert np.flatnonzero(cells(run(), "peak", "A")).tolist() == list(range(39990, 40000))
+    assert "peaks.bed: 1 intervals run over the end" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("chrUn\t1\t5\t.\t2\n", "1 intervals on chromosomes outside the sizes skipped: chrUn"),
+        ("chr1\t1\t5\t.\t4\n", "1 summits outside their interval skipped"),
+    ],
+)
+def test_rows_that_cannot_be_cells_are_counted(
+    folder: Path, run: Ingest, caplog: pytest.LogCaptureFixture, line: str, said: str
+) -> None:
+    (folder / "peaks.bed").write_text(PEAKS + line)
+    assert (cells(run(), "peak", "A") == 2).sum() == 3
+    assert said in caplog.text
+
+
+def _wrong_inputs(folder: Path) -> dict[str, Callable[[], object]]:
+    return {
+        "missing file": lambda: (folder / "b.bw").unlink(),
+        "bigwig naming": lambda: bigwig(folder / "b.bw", {"1": CHR1, "2": CHR2}),
+        "bigwig longer": lambda: bigwig(folder / "b.bw", {"chr1": CHR1 + 1, "chr2": CHR2}),
+        "bigwig cut": lambda: (folder / "b.bw").write_bytes((folder / "a.bw").read_bytes()[:2000]),
+        "not a bigwig": lambda: (folder / "b.bw").write_text("chr1\t0\t1\t5\n"),
+        "bed naming": lambda: (folder / "peaks.bed").write_text("1\t10\t20\t.\t5\n"),
+        "bed elsewhere": lambda: (folder / "peaks.bed").write_text("chr1\t40000\t40010\t.\t5\n"),
+        "no summit": lambda: (folder / "peaks.bed").write_text("chr1\t10\t20\n"),
+        "reversed": lambda: (folder / "ambig.bed").write_text("chr1\t20\t10\n"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "said"),
+    [
+        ("missing file", StoreError, r"names 1 files that do not exist.*\n.*b\.bw \(track of B\)"),
+        ("bigwig naming", GenomeError, r"'chr1' is not in .*b\.bw: it is called '1' there"),
+        ("bigwig longer", GenomeError, r"chr1 has 40,000 bases here but 40,001 in .*b\.bw"),
+        ("bigwig cut", StoreError, r"b\.bw is not a whole bigWig file"),
+        ("not a bigwig", StoreError, r"b\.bw is not a whole bigWig file"),
+        ("bed naming", GenomeError, r"'1' of .*peaks\.bed is not in the genome: it is called 'chr1' there"),
+        ("bed elsewhere", GenomeError, r"peaks\.bed: chr1:40000-40010 starts beyond"),
+        ("no summit", GenomeError, r"peaks\.bed line 1 has 3 columns and no summit"),
+        ("reversed", GenomeError, r"ambig\.bed line 1: chr1:20-10 is not an interval"),
+    ],
+)
+def test_wrong_input_is_named_before_anything_is_written(
+    folder: Path, run: Ingest, what: str, kind: type[KerasacError], said: str
+) -> None:
+    _wrong_inputs(folder)[what]()
+    with pytest.raises(kind, match=said):
+        run()
+    assert not list(folder.glob("out.tdb*"))
+
+
+def test_infinite_values_are_an_error(folder: Path, run: Ingest) -> None:
+    with pyBigWig.open(str(folder / "b.bw"), "w") as file:
+        file.addHeader(list(SIZES.items()))
+        file.addEntries(["chr1"], [3], ends=[4], values=[np.inf])
+    with pytest.raises(StoreError, match=r"b\.bw holds infinite values on chr1"):
+        run()
+
+
+@pytest.mark.shared
+def test_cells_equal_seqdataloaders(shared_dir: Path, tmp_path: Path) -> None:
+    genome = shared_dir / "reference" / "genome"
+    files = [genome / name for name in ("metadata.tsv", "attributes.tsv", "chrom.sizes")]
+    layout = ingest(*files, tmp_path / "ours.tdb")
+    with tiledb.open(str(genome / "store.tdb")) as theirs, tiledb.open(layout.path) as ours:
+        expected, found = theirs[:], ours[:]
+        assert [theirs.attr(i).name for i in range(theirs.nattr)] == list(layout.attributes)
+    for attribute, values in expected.items():
+        # The row after the last base, which nobody writes, is among the rows compared.
+        np.testing.assert_array_equal(found[attribute], values, err_msg=attribute)
+        assert found[attribute].dtype == values.dtype

@@ -55,8 +55,8 @@ class BPNetParameters:
     @property
     def loss_bp(self) -> int:
         """Bases by which the profile is narrower than the sequence."""
-        dilated = sum((self.dilated_kernel - 1) * 2**i for i in range(1, self.dilated_layers + 1))
-        return (self.first_kernel - 1) + dilated + (self.profile_kernel - 1)
+        dilated = (self.dilated_kernel - 1) * (2 ** (self.dilated_layers + 1) - 2)
+        return int((self.first_kernel - 1) + dilated + (self.profile_kernel - 1))
 
     def check(self, contract: Contract) -> None:
         """Raise ModelError unless there is one sequence, one profile and one counts output that fit."""

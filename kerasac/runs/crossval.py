@@ -200,12 +200,12 @@ def _write_origin(prepared: Prepared, run_folder: Path) -> None:
 def _provenance(prepared: Prepared) -> dict[str, Any]:
     experiment = prepared.experiment
     regions, negatives = experiment.sampling.regions, experiment.sampling.negatives
-    files = [
+    files: list[Path | None] = [
         experiment.genome.fasta,
         experiment.genome.blacklist,
         experiment.score.peaks,
-        regions and regions.bed,
-        negatives and negatives.bed,
+        regions.bed if regions else None,
+        negatives.bed if negatives else None,
         *experiment.folds.files,
     ]
     return {

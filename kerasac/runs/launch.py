@@ -9,8 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import ray
+from ray import train, tune
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+from ray.tune.integration.ray_train import TuneReportCallback
+
 from kerasac.config import ComputeSpec
 from kerasac.runs.trial import Event, Share, Unit, run_unit
+from kerasac.sampling.stream import SAMPLER_CPUS
 from kerasac.steps.prepare import Prepared
 
 logger = logging.getLogger(__name__)
@@ -56,15 +62,11 @@ def launch(
     A Ray session must be open (:func:`ray_session`). Units leave their results in their folders; ``scratch``
     holds Tune's own state.
     """
-    import ray
-    from ray import tune
-
-    prepared_ref = ray.put(prepared)
     by_name = {unit.name: unit for unit in units}
     trainable = tune.with_parameters(
         _train_worker_trial if allotment.executor == "train" else _direct_trial,
         shared=_Shared(by_name, allotment.share, scratch),
-        prepared_ref=prepared_ref,
+        prepared=prepared,
     )
     tuner = tune.Tuner(
         tune.with_resources(trainable, _trial_resources(allotment)),
@@ -77,7 +79,7 @@ def launch(
             name="tune",
             storage_path=str(scratch),
             verbose=0,
-            callbacks=[_hearing(by_name, listener)],
+            callbacks=[_Hearing(by_name, listener)],
             failure_config=tune.FailureConfig(max_failures=_RETRIES),
         ),
     )
@@ -88,8 +90,6 @@ def launch(
 def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
     """Open a Ray session, or join one that is already open in this process; yields the cluster's resources."""
     os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
-    import ray
-
     if ray.is_initialized():
         yield ray.cluster_resources()
         return
@@ -134,10 +134,6 @@ class UnitAllotment:
 
 
 def _trial_resources(allotment: UnitAllotment) -> Any:
-    from ray import tune
-
-    from kerasac.sampling.stream import SAMPLER_CPUS
-
     if allotment.executor == "train":
         return {"CPU": _TRIAL_CPUS}
     share = allotment.share
@@ -154,25 +150,18 @@ class _Shared:
         self.units, self.share, self.scratch = units, share, scratch
 
 
-def _direct_trial(config: dict[str, str], *, shared: _Shared, prepared_ref: Any) -> None:
+def _direct_trial(config: dict[str, str], *, shared: _Shared, prepared: Prepared) -> None:
     """Run a unit inside its Tune trial; the process, with TensorFlow loaded, serves the next unit too."""
-    import ray
-    from ray import tune
-
-    run_unit(ray.get(prepared_ref), shared.units[config["unit"]], shared.share, tune.report)
+    run_unit(prepared, shared.units[config["unit"]], shared.share, tune.report)
 
 
-def _train_worker_trial(config: dict[str, str], *, shared: _Shared, prepared_ref: Any) -> None:
+def _train_worker_trial(config: dict[str, str], *, shared: _Shared, prepared: Prepared) -> None:
     """Run a unit as a Ray Train run of one worker, which the trial starts and waits for."""
-    from ray import train
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-    from ray.tune.integration.ray_train import TuneReportCallback
-
     unit, share = shared.units[config["unit"]], shared.share
     resources = {"CPU": _WORKER_CPUS} | ({"GPU": share.gpus} if share.gpus else {})
     trainer = DataParallelTrainer(
         _train_worker,
-        train_loop_config={"unit": unit, "share": share, "prepared_ref": [prepared_ref]},
+        train_loop_config={"unit": unit, "share": share, "prepared": prepared},
         scaling_config=train.ScalingConfig(num_workers=1, use_gpu=share.gpus > 0, resources_per_worker=resources),
         run_config=train.RunConfig(
             name=unit.name.replace("/", "-"),
@@ -185,34 +174,30 @@ def _train_worker_trial(config: dict[str, str], *, shared: _Shared, prepared_ref
 
 
 def _train_worker(config: dict[str, Any]) -> None:
-    import ray
-    from ray import train
-
-    (prepared_ref,) = config["prepared_ref"]
-    run_unit(ray.get(prepared_ref), config["unit"], config["share"], train.report)
+    run_unit(config["prepared"], config["unit"], config["share"], train.report)
 
 
-def _hearing(units: dict[str, Unit], listener: Listener) -> Any:
-    """Return a Tune callback that passes events on to the listener."""
-    from ray.tune import Callback
+class _Hearing(tune.Callback):  # type: ignore[misc]
+    """Passes what Tune hears on to the listener."""
 
-    class Hearing(Callback):  # type: ignore[misc]
-        def __getstate__(self) -> dict[str, Any]:
-            return {}  # Tune pickles its callbacks; the listener holds a screen and a store
+    def __init__(self, units: dict[str, Unit], listener: Listener) -> None:
+        self.units, self.listener = units, listener
 
-        def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            listener.started(units[trial.config["unit"]])
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks; the listener holds a screen and a store
 
-        def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Event, **info: Any) -> None:
-            listener.heard(units[trial.config["unit"]], result)
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.listener.started(self.units[trial.config["unit"]])
 
-        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            listener.died(units[trial.config["unit"]], f"its process died {_RETRIES + 1} times; see {trial.path}")
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Event, **info: Any) -> None:
+        self.listener.heard(self.units[trial.config["unit"]], result)
 
-    return Hearing()
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        cause = str(trial.get_error()).strip().splitlines()[-1]
+        self.listener.died(self.units[trial.config["unit"]], f"its process died {_RETRIES + 1} times ({cause})")
 
 
 def _hush() -> None:
     """Keep Ray's libraries from logging over the one view of progress."""
     for name in ("ray", "ray.tune", "ray.train", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -108,7 +108,11 @@ class Tracker:
         self._record["experiment"] = experiment_id
         self._store.update_run(self._record["parent"], status="RUNNING")
 
-    def _start(self, unit: Unit) -> str:
+    def _start(self, unit: Unit) -> None:
+        self._run_of(unit)
+
+    def _run_of(self, unit: Unit) -> str:
+        """Return the id of a unit's run, created or set to running."""
         run_id: str | None = self._record["units"].get(unit.name)
         if run_id is None:
             tags = {_PARENT_TAG: self._record["parent"], "kerasac.kind": "unit", "kerasac.unit": unit.name}
@@ -131,14 +135,14 @@ class Tracker:
             self._store.log_batch(self._record["units"][unit.name], metrics=metrics)
 
     def _fail(self, unit: Unit, message: str) -> None:
-        run_id = self._start(unit)
+        run_id = self._run_of(unit)
         self._store.set_tag(run_id, "kerasac.error", message[:5000])
         self._store.set_terminated(run_id, status="FAILED")
 
     def _catch_up(self, unit: Unit) -> None:
         if self._record["logged"].get(unit.name):
             return
-        run_id = self._start(unit)
+        run_id = self._run_of(unit)
         logged = {metric.step for metric in self._store.get_metric_history(run_id, "val_loss")}
         self._log_epochs(unit, [row for row in read_history(unit.folder / "history.csv") if row["epoch"] not in logged])
         marker = read_marker(unit.folder)

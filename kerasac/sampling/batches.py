@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -186,36 +186,35 @@ def derive(spec: TrackSpec, values: Array) -> FloatArray:
 
 
 def _aggregate(values: Array, how: str) -> Array:
-    if how == "none":
-        return values.astype(np.float64)
-    if how == "sum":
-        return values.sum(axis=1, dtype=np.float64)
-    if how == "average":
-        return values.mean(axis=1, dtype=np.float64)
-    highest = values.max(axis=1).astype(np.float64)
-    return highest if how == "max" else (highest > 0).astype(np.float64)
+    wide: Array = values.astype(np.float64)
+    aggregates: dict[str, Callable[[Array], Array]] = {
+        "none": lambda x: x,
+        "sum": lambda x: x.sum(axis=1),
+        "average": lambda x: x.mean(axis=1),
+        "max": lambda x: x.max(axis=1),
+        "binary_max": lambda x: (x.max(axis=1) > 0).astype(np.float64),
+    }
+    return aggregates[how](wide)
 
 
-def _transform(values: npt.NDArray[np.float64], spec: TrackSpec) -> npt.NDArray[np.float64]:
-    match spec.transform:
-        case "log":
-            return np.log(values + spec.pseudocount)
-        case "log10":
-            return np.log10(values + spec.pseudocount)
-        case "log1p":
-            return np.log1p(values)
-        case "asinh":
-            return np.arcsinh(values)
-        case "counts_to_logit":
-            return _counts_to_logit(values, spec.pseudocount)
-    return values
+def _transform(values: Array, spec: TrackSpec) -> Array:
+    transforms: dict[str, Callable[[Array], Array]] = {
+        "none": lambda x: x,
+        "log": lambda x: np.log(x + spec.pseudocount),
+        "log10": lambda x: np.log10(x + spec.pseudocount),
+        "log1p": np.log1p,
+        "asinh": np.arcsinh,
+        "counts_to_logit": lambda x: _counts_to_logit(x, spec.pseudocount),
+    }
+    return transforms[spec.transform](values)
 
 
-def _counts_to_logit(values: npt.NDArray[np.float64], pseudocount: float) -> npt.NDArray[np.float64]:
+def _counts_to_logit(values: Array, pseudocount: float) -> Array:
     """Turn counts over positions into the log odds of each position, pseudocount a position."""
     padded = values + pseudocount
     share = padded / padded.sum(axis=1, keepdims=True)
-    return np.log(share / (1 - share))
+    odds: Array = share / (1 - share)
+    return np.log(odds)
 
 
 def _read_group(group: TrackGroup, windows: Windows) -> Array:

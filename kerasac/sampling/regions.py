@@ -46,11 +46,11 @@ class Centers:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Where windows may be centred, in genome rows; none leaves its chromosome or touches the blacklist.
+    """Where windows may be centred, in genome rows; no window leaves its chromosome.
 
     ``positions`` (setting 1) is a set of single bases, ``regions`` (setting 2) a list of regions; one of them
-    is None. ``background`` are the centres whose output window touches no peak and no ambiguous region,
-    ``test_peaks`` the centres that are scored. ``skipped`` counts, by reason, the regions that were left out.
+    is None; neither has centres in the blacklist or on ambiguous bases. ``background`` are the centres whose output
+    window touches no peak, ambiguous region or blacklist. ``test_peaks`` are the centres that are scored. ``skipped`` counts, by reason, the regions that were left out.
     """
 
     assembly: Assembly
@@ -105,8 +105,9 @@ class _Search:
         self.experiment, self.layout = experiment, layout
         self.assembly = layout.assembly
         self.skipped: dict[str, int] = {}
-        self.legal = self._legal_centers()
-        self.ambiguous = self._ambiguous()
+        self.inner = self._inner_centers()
+        blacklist = experiment.genome.blacklist
+        self.excluded = self._ambiguous().union(Spans.empty() if blacklist is None else self._spans(blacklist))
 
     def run(self) -> Candidates:
         sampling = self.experiment.sampling
@@ -115,7 +116,7 @@ class _Search:
             peaks = scan_spans(
                 self.layout, sampling.peaks.attribute, self.experiment.datasets, sampling.peaks.threshold
             )
-            positions = peaks.intersect(self.legal).subtract(self.ambiguous)
+            positions = peaks.intersect(self.inner).subtract(self.excluded)
             self._count_skips("peak positions", peaks.total_bp, positions.total_bp)
         else:
             assert sampling.regions is not None
@@ -136,8 +137,8 @@ class _Search:
             skipped=self.skipped,
         )
 
-    def _legal_centers(self) -> Spans:
-        """Return the centres whose widest window stays on its chromosome and whose outputs avoid the blacklist."""
+    def _inner_centers(self) -> Spans:
+        """Return the centres whose widest window stays on its chromosome."""
         flank = self.experiment.widest_flank
         sizes, offsets = self.assembly.sizes_bp, self.assembly.offsets
         long_enough = sizes >= 2 * flank
@@ -147,11 +148,7 @@ class _Search:
                 f"flank {flank:,} makes windows of {2 * flank:,} bases, but the longest chromosome has "
                 f"{longest:,}; use a smaller flank"
             )
-        legal = Spans.from_bounds(offsets[long_enough] + flank, (offsets + sizes)[long_enough] - flank + 1)
-        blacklist = self.experiment.genome.blacklist
-        if blacklist is None:
-            return legal
-        return legal.subtract(self._centers_touching(self._spans(blacklist)))
+        return Spans.from_bounds(offsets[long_enough] + flank, (offsets + sizes)[long_enough] - flank + 1)
 
     def _centers_touching(self, spans: Spans) -> Spans:
         """Return the centres whose widest output window overlaps the spans."""
@@ -167,7 +164,7 @@ class _Search:
     def _background(self, peaks: Spans) -> Spans:
         if self.experiment.score.peaks is not None:
             peaks = peaks.union(self._spans(self.experiment.score.peaks))
-        return self.legal.subtract(self._centers_touching(peaks.union(self.ambiguous)))
+        return self.inner.subtract(self._centers_touching(peaks.union(self.excluded)))
 
     def _test_peaks(self, positions: Spans | None, regions: Centers | None) -> Centers:
         path = self.experiment.score.peaks
@@ -181,12 +178,12 @@ class _Search:
         return Centers(middle, middle + 1)
 
     def _usable(self, what: str, centers: Centers, jitter: int) -> Centers:
-        """Drop regions that could leave their chromosome, touch the blacklist or are centred on ambiguous bases."""
+        """Drop regions whose windows could leave their chromosome, or that are centred on excluded bases."""
         low, high = centers.low - jitter, centers.high + jitter
-        inside = self.legal.contains(low) & self.legal.contains(high - 1)
-        clear = inside & ~self.ambiguous.contains(centers.middle)
-        self._count_skips(f"{what} at chromosome ends or in the blacklist", len(centers), int(inside.sum()))
-        self._count_skips(f"{what} on ambiguous bases", int(inside.sum()), int(clear.sum()))
+        inside = self.inner.contains(low) & self.inner.contains(high - 1)
+        clear = inside & ~self.excluded.contains(centers.middle)
+        self._count_skips(f"{what} too near chromosome ends", len(centers), int(inside.sum()))
+        self._count_skips(f"{what} on ambiguous or blacklisted bases", int(inside.sum()), int(clear.sum()))
         return Centers(centers.low[clear], centers.high[clear])
 
     def _count_skips(self, what: str, before: int, after: int) -> None:

@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from kerasac.errors import RunError
-from kerasac.steps.plots import across_folds
+from kerasac.steps.plots import DPI, across_folds
 from kerasac.steps.predictions import whole_file
 from kerasac.steps.summary import (
     HeadlineRow,
@@ -30,6 +30,7 @@ from kerasac.steps.summary import (
 
 MAX_FIGURE_BYTES = 4_000_000  # of all folds together; figures beyond it are named, not shown
 PNG_COLORS = 96
+PAGE_DPI = 105  # a figure's inch on the page: text in figures is then as large as text around them
 
 _FIGURES = {
     "counts": "Predicted against observed counts",
@@ -39,9 +40,9 @@ _FIGURES = {
 }
 # Columns of the table of folds: window set, metric, heading.
 _COLUMNS = (
-    ("all", "counts_pearson", "count r, all"),
-    ("peaks", "counts_pearson", "count r, peaks"),
-    ("peaks", "counts_spearman", "count ρ, peaks"),
+    ("all", "counts_pearson", "count\u00a0r, all"),
+    ("peaks", "counts_pearson", "count\u00a0r, peaks"),
+    ("peaks", "counts_spearman", "count\u00a0ρ, peaks"),
     ("all", "auroc", "AUROC"),
     ("all", "auprc", "AUPRC"),
     ("peaks", "jsd_distance_mean", "JSD, peaks"),
@@ -63,7 +64,8 @@ class _Unit:
     n_background: int | None = None
     epochs: int | None = None
     minutes: float | None = None
-    figures: list[tuple[str, str]] = field(default_factory=list)
+    figures: list[tuple[str, int, str]] = field(default_factory=list)
+    """Caption, width on the page in pixels, base64 PNG."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -87,7 +89,7 @@ def write_report(run_dir: Path) -> Path:
     rows = headline(summary)
     page = _template().render(
         name=str(settings.get("name") or run_dir.resolve().name),
-        lead=_lead(units, summary, scores),
+        lead=_lead(units, folds),
         sentences=list(_sentences(rows, summary)),
         headline=rows,
         units=units,
@@ -115,6 +117,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["short"] = lambda value: f"{round(value, 3):g}"
     environment.filters["spread"] = _spread
     environment.tests["branch"] = lambda value: isinstance(value, Mapping)
     environment.tests["listing"] = lambda value: isinstance(value, list | tuple)
@@ -132,24 +135,33 @@ def _spread(metric: MetricSummary | None) -> str:
     return _number(metric.mean) + (f" ± {_number(metric.sd)}" if metric.sd is not None else "")
 
 
-def _lead(units: Sequence[_Unit], summary: Summary, scores: Mapping[str, Mapping[str, Any]]) -> str:
-    """What was done, in a sentence or two."""
-    folds = {unit.name.split("/")[0] for unit in units}
-    seeds = {unit.name.split("/")[-1] for unit in units}
-    done = len(summary.units)
+def _lead(units: Sequence[_Unit], folds: Any) -> str:
+    """What was done, in a sentence or three."""
     if not units:
         return "Nothing has been trained in this folder yet."
-    runs = f"{_plural(len(folds), 'fold')} × {_plural(len(seeds), 'seed')}"
-    text = f"Cross-validation of {runs}: {done} of {len(units)} models trained and scored."
-    tallies = [one["n"] for one in scores.values() if "n" in one]
-    if tallies:
-        peaks = sum(int(n["peaks"]["n_windows"]) for n in tallies)
-        background = sum(int(n["background"]["n_windows"]) for n in tallies)
-        text += (
-            f" Every number comes from chromosomes that its model never saw: {peaks:,} peak and {background:,} "
-            "background windows over all models."
-        )
+    n_folds = len({unit.name.split("/")[0] for unit in units})
+    n_seeds = len({unit.name.split("/")[-1] for unit in units})
+    done = [unit for unit in units if unit.finished]
+    text = (
+        f"Cross-validation of {_plural(n_folds, 'fold')} × {_plural(n_seeds, 'seed')}: "
+        f"{len(done)} of {_plural(len(units), 'model')} trained and scored."
+    )
+    if done and _is_disjoint(folds):
+        text += " Each is scored on whole chromosomes that it saw neither in training nor in validation."
+    peaks = sum(unit.n_peaks or 0 for unit in done)
+    background = sum(unit.n_background or 0 for unit in done)
+    if peaks or background:
+        text += f" The scores are of {peaks:,} peak and {background:,} background windows, all models together."
     return text
+
+
+def _is_disjoint(folds: Any) -> bool:
+    """Whether there is a fold table, and no fold tests on a chromosome that it trains or validates on."""
+    if not isinstance(folds, Mapping) or not folds:
+        return False
+    return all(
+        not set(split.get("test", [])) & {*split.get("train", []), *split.get("valid", [])} for split in folds.values()
+    )
 
 
 def _sentences(rows: Sequence[HeadlineRow], summary: Summary) -> Iterator[str]:
@@ -240,22 +252,22 @@ def _add_figures(unit: _Unit, folder: Path, room: int) -> int:
         if not path.exists():
             unit.notes.append(f"plots/{name}.png is missing")
             continue
-        data = _small_png(path)
+        width, data = _small_png(path)
         if taken + len(data) > room:
             unit.notes.append(f"plots/{name}.png is in the run folder; the page has no room for it")
             continue
-        unit.figures.append((caption, data))
+        unit.figures.append((caption, round(width * PAGE_DPI / DPI), data))
         taken += len(data)
     return taken
 
 
-def _small_png(path: Path) -> str:
-    """The image as base64 PNG with a palette: figures have few colours, and this is a third of the size."""
+def _small_png(path: Path) -> tuple[int, str]:
+    """Width and base64 PNG of a figure with a palette: it has few colours, and this is a third of the size."""
     with Image.open(path) as image:
-        palette = image.convert("RGB").quantize(PNG_COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        palette = image.convert("RGB").quantize(PNG_COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     packed = io.BytesIO()
-    palette.save(packed, format="PNG", optimize=True)
-    return base64.b64encode(packed.getvalue()).decode("ascii")
+    palette.save(packed, format="PNG")
+    return palette.width, base64.b64encode(packed.getvalue()).decode("ascii")
 
 
 def _svg(rows: Sequence[HeadlineRow]) -> str:

@@ -33,6 +33,7 @@ CHUNK_WINDOWS = 2048  # of 1000 bases: about 100 MB of work space, however many 
 MIN_WINDOWS = 3  # fewer give no correlation worth the name
 
 _TINY = np.finfo(np.float64).tiny
+_NO_DISTANCE = 1e-7  # what rounding leaves of a distance of 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +58,9 @@ class ProfileScores:
     @property
     def jsd_norm(self) -> Floats:
         """1 − jsd / jsd_uniform, never below 0: chrombpnet's min–max scaling."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            # The same count at every base is the uniform profile itself; scaling is then undefined: NaN.
-            return np.clip((self.jsd_uniform - self.jsd) / self.jsd_uniform, 0.0, 1.0)
+        # The same count at every base is the uniform profile itself, but for rounding: nothing to scale by.
+        scale = np.where(self.jsd_uniform > _NO_DISTANCE, self.jsd_uniform, np.nan)
+        return np.clip((scale - self.jsd) / scale, 0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -172,6 +172,8 @@ def _console(*, quiet: bool) -> Console:
 
 
 def _set_volume(verbose: int, *, quiet: bool) -> None:
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("kerasac").setLevel(level)

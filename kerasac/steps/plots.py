@@ -21,8 +21,9 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import softmax
 
+from kerasac.cache import whole_file
 from kerasac.errors import ScoreError
-from kerasac.steps.predictions import Predictions, whole_file
+from kerasac.steps.predictions import Predictions
 from kerasac.steps.score import Scores
 from kerasac.steps.summary import HeadlineRow
 

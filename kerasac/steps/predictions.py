@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasac import __version__
+from kerasac.cache import whole_file
 from kerasac.errors import ScoreError, suggest
 
 FORMAT_VERSION = 1
@@ -169,19 +168,6 @@ def read_predictions(path: Path) -> Predictions:
             mean_profile=file["mean_profile"][:].astype(np.float32) if "mean_profile" in file else None,
             attrs={name: value for name, value in attributes.items() if name not in _KNOWN_ATTRIBUTES},
         )
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to, and rename it to ``path`` when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps two processes that write the same file from writing into each other's.
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _shapes(n: int, length: int, t: int) -> dict[str, tuple[int, ...]]:

@@ -15,9 +15,9 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from kerasac.cache import whole_file
 from kerasac.errors import RunError
 from kerasac.steps.plots import DPI, across_folds
-from kerasac.steps.predictions import whole_file
 from kerasac.steps.summary import (
     HeadlineRow,
     MetricSummary,

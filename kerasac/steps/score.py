@@ -17,8 +17,9 @@ from scipy.special import gammaln
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from kerasac.cache import whole_file
 from kerasac.errors import ScoreError
-from kerasac.steps.predictions import Predictions, whole_file
+from kerasac.steps.predictions import Predictions
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ Metrics = dict[str, float | None]
 LabelRange = tuple[float | None, float | None]
 MnllTrials = Literal["profile", "logcount"]
 
-CHUNK_WINDOWS = 2048  # of 1000 bases: about 100 MB of work space, however many windows there are
+CHUNK_WINDOWS = 2048  # of 1000 bases: 70 MB of work space (200 where every base has counts) for any number
 MIN_WINDOWS = 3  # fewer give no correlation worth the name
 
 _TINY = np.finfo(np.float64).tiny

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from kerasac.cache import whole_file
 from kerasac.errors import ScoreError
-from kerasac.steps.predictions import whole_file
 
 Better = Literal["higher", "lower"]
 

@@ -5,8 +5,9 @@ import h5py
 import numpy as np
 import pytest
 
+from kerasac.cache import whole_file
 from kerasac.errors import ScoreError
-from kerasac.steps.predictions import Predictions, read_predictions, whole_file, write_predictions
+from kerasac.steps.predictions import Predictions, read_predictions, write_predictions
 
 
 def predictions(n: int = 7, length: int = 12, tasks: tuple[str, ...] = ("plus", "minus")) -> Predictions:

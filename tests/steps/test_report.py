@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from kerasac.errors import RunError
@@ -50,6 +51,12 @@ def make_unit(unit: Path, *, shift: float, tasks: tuple[str, ...]) -> None:
     (unit / "history.csv").write_text("epoch,loss,val_loss,seconds\n1,3,3,60\n2,2,2.5,120\n")
     for figure in ("counts", "jsd", "profiles", "training"):
         Image.new("RGB", (200, 100), "white").save(unit / "plots" / f"{figure}.png")
+
+
+@pytest.fixture(autouse=True)
+def _quick_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing is tested in test_plots; here an empty figure stands for it."""
+    monkeypatch.setattr(report, "across_folds", lambda rows: Figure(figsize=(1, 1)))
 
 
 class Page(HTMLParser):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,6 +27,7 @@ from kerasac.errors import ConfigError, suggest
 Aggregate = Literal["none", "sum", "average", "max", "binary_max"]
 Transform = Literal["none", "log", "log10", "log1p", "asinh", "counts_to_logit"]
 SEQUENCE = "seq"
+_INFINITE_AT_0 = ("log", "log10", "counts_to_logit")
 
 
 def _below_base(value: Any, info: ValidationInfo) -> Any:
@@ -39,10 +42,18 @@ DataPath = Annotated[Path, BeforeValidator(_below_base)]
 
 
 def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+    """Let one name, path or number stand for a list of one."""
+    return (value,) if isinstance(value, str | Path | int) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ValueError(f"{doubled[0]!r} is listed twice; name each once")
+    return names
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct), Field(min_length=1)]
 
 
 class Spec(BaseModel):
@@ -63,16 +74,37 @@ class TrackSpec(Spec):
     """One input or output of the model: which tracks, how wide, summed and transformed how.
 
     ``flank`` is in bases: the window is centre − flank … centre + flank. ``dataset`` names rows of the array's
-    task axis; by default those of the experiment. ``pseudocount`` is added before log and log10.
+    task axis; by default those of the experiment. ``pseudocount`` is added before log, log10 and counts_to_logit.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
     source: Names
     flank: int = Field(gt=0)
     aggregate: Aggregate = "none"
     transform: Transform = "none"
     pseudocount: float = Field(default=1.0, ge=0)
     dataset: Names | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> TrackSpec:
+        if SEQUENCE in self.source:
+            self._check_sequence()
+        if self.transform == "counts_to_logit" and self.aggregate != "none":
+            raise ValueError("counts_to_logit compares the positions of a profile; it takes no aggregate")
+        if self.pseudocount == 0 and self.transform in _INFINITE_AT_0 and not self._bounded_below:
+            raise ValueError(f"{self.transform} of a window without counts is infinite; set a pseudocount above 0")
+        return self
+
+    def _check_sequence(self) -> None:
+        if self.source != (SEQUENCE,):
+            raise ValueError(f"{SEQUENCE!r} is the genome's sequence; give the tracks beside it their own input")
+        if self.aggregate != "none" or self.transform != "none" or self.dataset is not None:
+            raise ValueError("the sequence takes no aggregate, transform or dataset")
+
+    @property
+    def _bounded_below(self) -> bool:
+        """Whether windows with infinitely low values are dropped."""
+        return False
 
     @property
     def is_sequence(self) -> bool:
@@ -98,6 +130,16 @@ class OutputSpec(TrackSpec):
             raise ValueError("an output cannot be the sequence; name attributes of the array")
         return source
 
+    @model_validator(mode="after")
+    def _range_holds_something(self) -> OutputSpec:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}; no window would be left")
+        return self
+
+    @property
+    def _bounded_below(self) -> bool:
+        return self.min is not None
+
 
 class PeakPositions(Spec):
     """Setting 1: windows at any position where an attribute reaches a threshold, ``ratio`` of all windows."""
@@ -116,7 +158,7 @@ class RegionSampling(Spec):
 
 
 class NegativeSampling(Spec):
-    """Background windows of setting 2: ``ratio`` a region, anywhere outside peaks, or from ``bed``."""
+    """Background windows of setting 2: ``ratio`` a region, anywhere outside peaks, or at the middles of ``bed``."""
 
     ratio: float = Field(default=1.0, ge=0)
     bed: DataPath | None = None
@@ -136,7 +178,10 @@ class SamplingSpec(Spec):
     @model_validator(mode="after")
     def _one_setting(self) -> SamplingSpec:
         if (self.peaks is None) == (self.regions is None):
-            raise ValueError("name either 'peaks' (positions of an attribute) or 'regions' (a BED file), not both")
+            found = "both are" if self.peaks is not None else "neither is"
+            raise ValueError(
+                f"name either 'peaks' (positions of an attribute) or 'regions' (a BED file); {found} there"
+            )
         if self.peaks is not None and self.negatives is not None:
             raise ValueError("'negatives' belongs to 'regions'; with 'peaks', the background share is 1 - peaks.ratio")
         if self.peaks is not None and (self.train_size is None or self.valid_size is None):
@@ -161,7 +206,7 @@ class LossSpec(Spec):
     """Weights of the heads' losses; ``auto`` = median total counts of the training peaks' windows / 10."""
 
     profile: float = Field(default=1.0, ge=0)
-    counts: float | Literal["auto"] = "auto"
+    counts: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
 
 
 class TrainingSpec(Spec):
@@ -183,6 +228,14 @@ class TrainingSpec(Spec):
     min_learning_rate: float = Field(default=1e-7, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     clip_norm: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _rates_fall(self) -> TrainingSpec:
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"min_learning_rate {self.min_learning_rate:g} is above learning_rate {self.learning_rate:g}; lower it"
+            )
+        return self
 
 
 class FoldsSpec(Spec):
@@ -209,9 +262,9 @@ class ComputeSpec(Spec):
     """
 
     trainers: Literal[1] = 1
-    gpus: float | Literal["auto"] = "auto"
-    samplers: int | Literal["auto"] = "auto"
-    max_parallel: int | Literal["auto"] = "auto"
+    gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
+    samplers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    max_parallel: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     executor: Literal["auto", "direct", "train"] = "auto"
     reader: Literal["auto", "map", "blocks"] = "auto"
 
@@ -237,7 +290,7 @@ class Experiment(Spec):
     loss: LossSpec = LossSpec()
     training: TrainingSpec = TrainingSpec()
     folds: FoldsSpec = FoldsSpec()
-    seeds: tuple[int, ...] = Field(default=(1234,), min_length=1)
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_as_tuple)] = Field(default=(1234,), min_length=1)
     score: ScoreSpec = ScoreSpec()
     compute: ComputeSpec = ComputeSpec()
     tracking: TrackingSpec = TrackingSpec()
@@ -290,7 +343,7 @@ def load_experiment(path: Path, *, overrides: Sequence[str] = (), data_folder: P
     if not path.is_file():
         raise ConfigError(f"experiment file {path} does not exist; `kerasac-ray init > {path.name}` writes one")
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
@@ -306,80 +359,103 @@ def make_experiment(document: Mapping[str, Any], *, base: Path, origin: str) -> 
     try:
         return Experiment.model_validate(dict(document), context={"base": base})
     except ValidationError as error:
-        lines = [_explain(detail) for detail in error.errors()]
-        raise ConfigError("\n".join([f"{origin}:", *(f"  {line}" for line in dict.fromkeys(lines))])) from error
+        lines = _explain(error.errors())
+        raise ConfigError("\n".join([f"{origin}:", *(f"  {line}" for line in lines)])) from error
 
 
 def apply_overrides(document: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Return the document with ``model.filters=32`` or ``inputs.0.flank=500`` set; values are read as YAML."""
-    changed: dict[str, Any] = yaml.safe_load(yaml.safe_dump(dict(document)))
+    """Return the document with ``model.filters=32`` or ``inputs.0.flank=500`` set; values are read as YAML.
+
+    An item of a list is named by its number or its ``name``: ``inputs.sequence.flank=500``.
+    """
+    # Through JSON rather than deepcopy: what a YAML anchor shares must not change together.
+    changed: dict[str, Any] = json.loads(json.dumps(document, default=str))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {override!r} is not of the form key.sub=value")
         *parents, last = (part.strip() for part in key.split("."))
-        node: Any = changed
+        section: Any = changed
         for part in parents:
-            node = _descend(node, part, key)
-        if isinstance(node, list):
-            node[_position(node, last, key)] = yaml.safe_load(text)
-        else:
-            node[last] = yaml.safe_load(text)
+            section = _child(section, part, key)
+        section[_place(section, last, key)] = _read_value(text, override)
     return changed
 
 
-def _descend(node: Any, part: str, key: str) -> Any:
-    if isinstance(node, list):
-        return node[_position(node, part, key)]
-    if node.get(part) is None:
-        node[part] = {}
-    if not isinstance(node[part], dict | list):
-        raise ConfigError(f"--set {key}: {part} is a value, not a section")
-    return node[part]
+def _child(section: Any, part: str, key: str) -> Any:
+    """Return a section's sub-section, made when it is not there."""
+    place = _place(section, part, key)
+    if isinstance(section, dict) and section.get(place) is None:
+        section[place] = {}
+    child = section[place]
+    if not isinstance(child, dict | list):
+        raise ConfigError(f"--set {key}: {part} is the value {child!r}, not a section")
+    return child
 
 
-def _position(node: Sequence[Any], part: str, key: str) -> int:
-    """Find an item of a list by its number or by its ``name``."""
-    names = [item.get("name") if isinstance(item, dict) else None for item in node]
+def _place(section: Any, part: str, key: str) -> str | int:
+    """Return a section's key as it is, or the position of a list's item by its number or its ``name``."""
+    if isinstance(section, dict):
+        return part
+    names = [item.get("name") if isinstance(item, dict) else None for item in section]
     if part in names:
         return names.index(part)
-    if part.isdigit() and int(part) < len(node):
+    if part.isdigit() and int(part) < len(section):
         return int(part)
-    raise ConfigError(f"--set {key}: no item {part!r} in a list of {len(node)}{suggest(part, filter(None, names))}")
+    known = suggest(part, filter(None, names))
+    raise ConfigError(f"--set {key}: no item {part!r} in a list of {len(section)}{known}")
 
 
-def _explain(detail: ErrorDetails) -> str:
-    """Put one pydantic error into our words."""
-    where = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        *parents, key = detail["loc"]
-        section = ".".join(str(part) for part in parents)
-        place = f" in {section}" if section else ""
-        return f"unknown key {str(key)!r}{place}{suggest(str(key), _known_keys(parents))}"
-    if detail["type"] == "missing":
-        return f"{where} is missing"
-    message = re.sub(r"^Value error, ", "", detail["msg"])
-    shown = "" if detail["type"] == "value_error" else f" (found {detail['input']!r})"
-    return f"{where}: {message}{shown}" if where else f"{message}{shown}"
+def _read_value(text: str, override: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML; quote it") from error
 
 
-def _known_keys(location: Iterable[int | str]) -> list[str]:
-    """Return the keys that the section at ``location`` accepts."""
-    spec: Any = Experiment
+def _explain(details: Iterable[ErrorDetails]) -> list[str]:
+    """Put pydantic's errors into our words; those of a union's branches become one line."""
+    lines: list[str] = []
+    by_key: dict[str, list[str]] = {}
+    for detail in details:
+        keys, spec = _walk(detail["loc"])
+        where = ".".join(keys)
+        if detail["type"] == "extra_forbidden" and spec is not None:
+            section = f" in {'.'.join(keys[:-1])}" if keys[1:] else ""
+            lines.append(f"unknown key {keys[-1]!r}{section}{suggest(keys[-1], spec.model_fields)}")
+        elif detail["type"] == "missing":
+            lines.append(f"{where} is missing")
+        else:
+            by_key.setdefault(where, []).append(_message(detail))
+    for where, messages in by_key.items():
+        text = ", or ".join(dict.fromkeys(messages))
+        lines.append(f"{where}: {text}" if where else text)
+    return lines
+
+
+def _walk(location: Iterable[int | str]) -> tuple[list[str], type[Spec] | None]:
+    """Return the keys of an error's place, and the section there (or around it, when its last key is unknown)."""
+    keys: list[str] = []
+    spec: type[Spec] | None = Experiment
     for part in location:
-        if isinstance(part, int) or part not in spec.model_fields:
-            continue
-        spec = _spec_in(spec.model_fields[part].annotation) or spec
-    return list(spec.model_fields)
+        if isinstance(part, int):
+            keys.append(str(part))
+        elif spec is not None:  # else it is not a key, but pydantic's name for a branch of a union
+            keys.append(part)
+            if part in spec.model_fields:
+                spec = _spec_in(spec.model_fields[part].annotation)
+    return keys, spec
+
+
+def _message(detail: ErrorDetails) -> str:
+    if detail["type"] == "value_error":
+        return re.sub(r"^Value error, ", "", detail["msg"])
+    wanted = {"model_type": "expected a section of keys", "tuple_type": "expected a list"}
+    return f"{wanted.get(detail['type'], detail['msg'])} (found {detail['input']!r:.80})"
 
 
 def _spec_in(annotation: Any) -> type[Spec] | None:
     """Find the spec class inside ``X | None``, ``tuple[X, ...]`` or ``X``."""
     if isinstance(annotation, type) and issubclass(annotation, Spec):
         return annotation
-    if get_origin(annotation) in (Union, tuple) or get_args(annotation):
-        for inner in get_args(annotation):
-            found = _spec_in(inner)
-            if found is not None:
-                return found
-    return None
+    return next(filter(None, map(_spec_in, get_args(annotation))), None)

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 MARKER = "unit.json"
 _LOSS_WEIGHT_PEAKS = 20_000  # a median over more windows changes nothing that matters
+_FIRST_WINDOWS = 2048  # whose mean log counts the counts head starts at
 _VERSIONS_OF = ("tensorflow", "keras", "ray", "numpy", "tiledb")
 
 Event = dict[str, Any]
@@ -138,7 +139,7 @@ class _UnitRun:
         import keras
 
         from kerasac.models.checkpoint import save_model
-        from kerasac.steps.train import TrainData, compile_model, train
+        from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
 
         if self.share.gpus and not gpu_count():
             raise RunError(
@@ -150,7 +151,11 @@ class _UnitRun:
         weights = self._loss_weights()
         model = build_model(self.experiment.model.architecture, self.prepared.contract, self.prepared.parameters)
         compile_model(model, self.prepared.contract, self.experiment.training, weights)
-        n_train = len(self.plan.train(0))
+        first_epoch = self.plan.train(0)
+        n_train = len(first_epoch)
+        start_at_mean(
+            model, self.prepared.contract, self.prepared.source.batch(first_epoch.take(slice(0, _FIRST_WINDOWS)))
+        )
         self._mark(
             "started",
             plan_digest=self.plan.digest(self.experiment.training.epochs),

@@ -102,6 +102,16 @@ def compile_model(model: keras.Model, contract: Contract, spec: TrainingSpec, lo
     model.compile(optimizer, losses_of(contract), loss_weights=loss_weights, jit_compile=False)
 
 
+def start_at_mean(model: keras.Model, contract: Contract, first: Batch) -> None:
+    """Set the bias of each counts output to the mean of its labels in a first batch of training windows.
+
+    Without it the counts head spends its first epochs learning that mean, on a plateau of the loss.
+    """
+    for port in contract.outputs:
+        if port.role == "counts":
+            model.get_layer(port.name).bias.assign(first.outputs[port.name].mean(axis=0))
+
+
 class _State:
     """The growing history of one training, on disk and in memory."""
 

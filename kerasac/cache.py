@@ -22,7 +22,10 @@ def cache_folder() -> Path:
 
 
 def digest(facts: Mapping[str, object]) -> str:
-    """Return 16 hex digits that change when any of the JSON-able facts does."""
+    """Return 16 hex digits that change when any of the JSON-able facts does.
+
+    The order of a mapping's keys does not count; where order matters, give a list of pairs.
+    """
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

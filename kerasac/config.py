@@ -178,10 +178,8 @@ class SamplingSpec(Spec):
     @model_validator(mode="after")
     def _one_setting(self) -> SamplingSpec:
         if (self.peaks is None) == (self.regions is None):
-            found = "both are" if self.peaks is not None else "neither is"
-            raise ValueError(
-                f"name either 'peaks' (positions of an attribute) or 'regions' (a BED file); {found} there"
-            )
+            found = "both are given" if self.peaks is not None else "neither is given"
+            raise ValueError(f"name either 'peaks' (positions of an attribute) or 'regions' (a BED file); {found}")
         if self.peaks is not None and self.negatives is not None:
             raise ValueError("'negatives' belongs to 'regions'; with 'peaks', the background share is 1 - peaks.ratio")
         if self.peaks is not None and (self.train_size is None or self.valid_size is None):
@@ -215,7 +213,8 @@ class TrainingSpec(Spec):
     The best epoch is the one with the least validation loss. After ``patience`` epochs without a better one
     training stops. ``schedule: plateau`` multiplies the learning rate by ``lr_factor`` after every
     ``lr_patience`` epochs without a better one; ``cosine`` takes it from learning_rate to min_learning_rate
-    over ``epochs``, whatever the loss does.
+    over ``epochs``, whatever the loss does. Over the first ``warmup_steps`` batches the rate rises from 0 to its
+    first value.
     """
 
     epochs: int = Field(default=40, gt=0)
@@ -226,6 +225,7 @@ class TrainingSpec(Spec):
     lr_patience: int = Field(default=2, gt=0)
     lr_factor: float = Field(default=0.4, gt=0, lt=1)
     min_learning_rate: float = Field(default=1e-7, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     clip_norm: float | None = Field(default=None, gt=0)
 
@@ -418,6 +418,8 @@ def _explain(details: Iterable[ErrorDetails]) -> list[str]:
     lines: list[str] = []
     by_key: dict[str, list[str]] = {}
     for detail in details:
+        if detail["type"] == "too_short" and detail["input"]:
+            continue  # the items are there, but were refused by lines of their own
         keys, spec = _walk(detail["loc"])
         where = ".".join(keys)
         if detail["type"] == "extra_forbidden" and spec is not None:
@@ -447,11 +449,20 @@ def _walk(location: Iterable[int | str]) -> tuple[list[str], type[Spec] | None]:
     return keys, spec
 
 
+# For the types of errors where pydantic speaks of Python rather than of the file.
+_WORDS = {
+    "model_type": "expected a section of keys",
+    "tuple_type": "expected a list",
+    "too_short": "expected at least one",
+    "string_pattern_mismatch": "use letters, digits, '_' and '-' only",
+}
+
+
 def _message(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return re.sub(r"^Value error, ", "", detail["msg"])
-    wanted = {"model_type": "expected a section of keys", "tuple_type": "expected a list"}
-    return f"{wanted.get(detail['type'], detail['msg'])} (found {detail['input']!r:.80})"
+    message = _WORDS.get(detail["type"], detail["msg"].replace("Input should be", "expected"))
+    return f"{message} (found {detail['input']!r:.80})"
 
 
 def _spec_in(annotation: Any) -> type[Spec] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 20  # names that one message lists; draft genomes have thousands
+
 
 class KerasacError(Exception):
     """Base of every error that is the input's fault, not the program's; the CLI prints it without a traceback."""
@@ -43,9 +45,10 @@ class RunError(KerasacError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest known name, or the list of known names."""
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or the first of the known names."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(known)}" if known else ""
+    more = f", … ({len(known):,} in all)" if len(known) > _LISTED else ""
+    return f"; known: {', '.join(known[:_LISTED])}{more}" if known else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny import make_tiny_files
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -24,3 +25,11 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERASAC_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Path:
+    """The files of :mod:`tiny`, made once; what a test changes it copies first."""
+    folder = tmp_path_factory.mktemp("tiny")
+    make_tiny_files(folder)
+    return folder

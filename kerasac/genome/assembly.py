@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,9 +32,12 @@ class Assembly:
     def __post_init__(self) -> None:
         if len(self.names) != len(self.sizes):
             raise GenomeError(f"{len(self.names)} chromosome names but {len(self.sizes)} sizes")
-        doubled = sorted({name for name in self.names if self.names.count(name) > 1})
-        if doubled:
-            raise GenomeError(f"chromosome {doubled[0]} is listed twice; keep one line per chromosome")
+        counts = Counter(self.names)
+        for name, size in zip(self.names, self.sizes, strict=True):
+            if counts[name] > 1:
+                raise GenomeError(f"chromosome {name} is listed twice; keep one line per chromosome")
+            if size < 1:
+                raise GenomeError(f"chromosome {name} has {size} bases; leave it out")
 
     @cached_property
     def offsets(self) -> IntArray:
@@ -90,19 +94,29 @@ def read_chrom_sizes(path: Path) -> Assembly:
 def naming_hint(unknown: Iterable[str], known: Iterable[str]) -> str:
     """Explain the usual reason why chromosome names do not match: ``chr1`` in one file, ``1`` in another."""
     unknown, known = list(unknown), list(known)
-    swapped = [name[3:] if name.startswith("chr") else f"chr{name}" for name in unknown]
-    if any(name in known for name in swapped):
-        ours, theirs = unknown[0], swapped[0]
-        return f": it is called {theirs!r} there, {ours!r} here; use one naming (chr1 or 1) in all files"
+    renamed = renamed_chromosome(unknown, known)
+    if renamed is not None:
+        ours, theirs = renamed
+        subject = "it" if ours == unknown[0] else repr(ours)
+        return f": {subject} is called {theirs!r} there, {ours!r} here; use one naming (chr1 or 1) in all files"
     return suggest(unknown[0], known) if unknown else ""
+
+
+def renamed_chromosome(unknown: Iterable[str], known: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first unknown name that differs from a known one only by ``chr``, and the known one."""
+    known = set(known)
+    for name in unknown:
+        other = name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
+        if other in known:
+            return name, other
+    return None
 
 
 def check_same_sizes(ours: Mapping[str, int], theirs: Mapping[str, int], what: str) -> None:
     """Raise GenomeError unless every chromosome of ``ours`` is in ``theirs`` with the same length."""
     missing = [name for name in ours if name not in theirs]
     if missing:
-        hint = naming_hint(missing, theirs)
-        raise GenomeError(f"chromosome {missing[0]!r} is not in {what}{hint}")
+        raise GenomeError(f"chromosome {missing[0]!r} is not in {what}{naming_hint(missing, theirs)}")
     for name, size in ours.items():
         if theirs[name] != size:
             raise GenomeError(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasac.cache import write_whole
 from kerasac.errors import FoldError, suggest
-from kerasac.genome.assembly import Assembly, naming_hint
+from kerasac.genome.assembly import Assembly, naming_hint, renamed_chromosome
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ def read_folds(paths: Sequence[Path]) -> tuple[Fold, ...]:
         return tuple(_fold(k, document, path) for k, (document, path) in enumerate(zip(documents, paths, strict=True)))
     document, path = documents[0], paths[0]
     if isinstance(document.get("folds"), list):
-        return rotated_folds(document["folds"])
+        return _rotated(document["folds"], path)
     numbered = sorted((key for key in document if key.isdigit()), key=int)
     if not numbered:
         raise FoldError(f'{path} has neither "train"/"valid"/"test", nor "folds", nor folds named "0", "1", …')
@@ -157,7 +158,7 @@ def write_folds(path: Path, folds: Sequence[Fold]) -> None:
 
 
 def on_assembly(folds: Sequence[Fold], assembly: Assembly) -> tuple[Fold, ...]:
-    """Keep the chromosomes that the assembly has; those that it lacks are dropped and logged.
+    """Keep the chromosomes that the assembly has; those that it lacks are dropped, and logged as a warning.
 
     Raises
     ------
@@ -167,8 +168,8 @@ def on_assembly(folds: Sequence[Fold], assembly: Assembly) -> tuple[Fold, ...]:
     named = {chrom for fold in folds for name in SPLITS for chrom in fold.split(name)}
     unknown = sorted(chrom for chrom in named if chrom not in assembly)
     if unknown:
-        hint = naming_hint(unknown, assembly.names)
-        if "use one naming" in hint:
+        if renamed_chromosome(unknown, assembly.names) is not None:
+            hint = naming_hint(unknown, assembly.names)
             raise FoldError(f"chromosome {unknown[0]!r} of the fold table is not in the genome{hint}")
         logger.warning("the fold table names chromosomes that the genome lacks: %s", ", ".join(unknown))
     kept = []
@@ -190,11 +191,32 @@ def _read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-def _fold(index: int, document: Mapping[str, Sequence[str]], path: Path) -> Fold:
-    valid = document.get("valid", document.get("val"))
-    if valid is None or "train" not in document or "test" not in document:
-        raise FoldError(f"fold {index} of {path} needs train, valid and test; it has {', '.join(document)}")
+def _fold(index: int, document: Any, path: Path) -> Fold:
+    if not isinstance(document, dict):
+        raise FoldError(f"fold {index} of {path} is {document!r:.60}; expected lists named train, valid and test")
+    lists = {"valid": document.get("val"), **document}
+    if any(lists.get(name) is None for name in SPLITS):
+        has = ", ".join(document) or "nothing"
+        raise FoldError(f"fold {index} of {path} needs train, valid and test; it has {has}")
+    with _naming(path):
+        return Fold(index, *(_chromosomes(lists[name], f"{name} of fold {index}") for name in SPLITS))
+
+
+def _rotated(groups: Sequence[Any], path: Path) -> tuple[Fold, ...]:
+    with _naming(path):
+        return rotated_folds([_chromosomes(group, f"item {k} of folds") for k, group in enumerate(groups)])
+
+
+def _chromosomes(names: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise FoldError(f'{what} is {names!r:.60}; expected a list of chromosome names: ["chr1", "chr2"]')
+    return tuple(names)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file a fold's error is in."""
     try:
-        return Fold(index, tuple(document["train"]), tuple(valid), tuple(document["test"]))
+        yield
     except FoldError as error:
         raise FoldError(f"{path}: {error}") from error

@@ -54,7 +54,9 @@ def token_genome(fasta: Path, assembly: Assembly) -> Path:
         When the FASTA is missing, lacks a chromosome of the assembly, or has another length for it.
     """
     check_fasta(fasta, assembly)
-    key = digest({**file_facts(fasta), "sizes": assembly.as_dict(), "version": FORMAT_VERSION})
+    # A list, not a mapping: the order of the chromosomes decides where each one lies.
+    sizes = list(assembly.as_dict().items())
+    key = digest({**file_facts(fasta), "sizes": sizes, "version": FORMAT_VERSION})
     target = cache_folder() / "tokens" / f"{fasta.name.split('.')[0]}-{key}.npy"
     return built_once(target, partial(_write_tokens, fasta, assembly))
 
@@ -78,10 +80,25 @@ def _write_tokens(fasta: Path, assembly: Assembly, target: Path) -> None:
 
 
 def _open_fasta(fasta: Path) -> pysam.FastaFile:
+    """Open a FASTA by an index of our own.
+
+    The ``.fai`` beside it may be of an older FASTA, which htslib does not notice, and its folder may be read-only.
+    """
+    target = cache_folder() / "indices" / f"{fasta.name}-{digest(file_facts(fasta))}"
     try:
-        return pysam.FastaFile(str(fasta))
-    except (OSError, ValueError) as error:
+        index = built_once(target, partial(_write_index, fasta))
+        bgzip = index / "gzi"
+        return pysam.FastaFile(
+            str(fasta),
+            filepath_index=str(index / "fai"),
+            filepath_index_compressed=str(bgzip) if bgzip.exists() else None,
+        )
+    except (OSError, ValueError, pysam.SamtoolsError) as error:
         raise GenomeError(
-            f"cannot read {fasta} as an indexed FASTA ({error}); use plain or bgzip FASTA in a writable "
-            f"folder, or index it first: samtools faidx {fasta}"
+            f"cannot read {fasta} as FASTA ({error}); it must be plain or bgzip: gunzip -c FILE | bgzip > OTHER"
         ) from error
+
+
+def _write_index(fasta: Path, target: Path) -> None:
+    target.mkdir()
+    pysam.faidx("--fai-idx", str(target / "fai"), "--gzi-idx", str(target / "gzi"), str(fasta))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kerasac.config import Experiment, TrackSpec
+from kerasac.config import Experiment, TrackSpec, Transform
 from kerasac.errors import ModelError
 
 Role = Literal["sequence", "profile", "counts"]
@@ -15,8 +15,8 @@ Role = Literal["sequence", "profile", "counts"]
 class Port:
     """One input or output of a model.
 
-    ``role``: ``sequence`` (width_bp,) uint8 tokens; ``profile`` (width_bp, n_tracks), one value a base;
-    ``counts`` (n_tracks,), one value a window.
+    ``role``: ``sequence`` (width_bp,) uint8 tokens, whose ``n_tracks`` are the four bases; ``profile``
+    (width_bp, n_tracks), one value a base; ``counts`` (n_tracks,), one value a window. ``tasks`` names the tracks.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Port:
     width_bp: int
     n_tracks: int
     tasks: tuple[str, ...] = ()
+    transform: Transform = "none"
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ def _port(experiment: Experiment, spec: TrackSpec) -> Port:
     names = [(dataset, attribute) for dataset in datasets for attribute in spec.source]
     tasks = tuple(attribute if len(datasets) == 1 else f"{dataset}.{attribute}" for dataset, attribute in names)
     role: Role = "profile" if spec.aggregate == "none" else "counts"
-    return Port(spec.name, role, spec.width_bp, len(tasks), tasks)
+    return Port(spec.name, role, spec.width_bp, len(tasks), tasks, spec.transform)
 
 
 def _only(ports: tuple[Port, ...], role: Role, where: str) -> Port | None:
     found = [port for port in ports if port.role == role]
     if len(found) > 1:
         names = " and ".join(port.name for port in found)
-        raise ModelError(f"{where} has two of role {role} ({names}); this architecture takes one")
+        raise ModelError(f"{where} has {len(found)} of role {role} ({names}); this architecture takes one")
     return found[0] if found else None

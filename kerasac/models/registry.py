@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kerasac.errors import ModelError, suggest
-from kerasac.models.contract import Contract
+from kerasac.models.contract import Contract, Port
 
 if TYPE_CHECKING:
     import keras
@@ -61,21 +61,36 @@ class BPNetParameters:
     def check(self, contract: Contract) -> None:
         """Raise ModelError unless there is one sequence, one profile and one counts output that fit."""
         sequence, profile = contract.input_of("sequence"), contract.output_of("profile")
-        counts, control = contract.output_of("counts"), contract.input_of("profile")
+        counts = contract.output_of("counts")
         if sequence is None:
             raise ModelError("bpnet needs an input with 'source: seq'")
         if profile is None or counts is None:
             missing = "profile (aggregate: none)" if profile is None else "counts (aggregate: sum)"
             raise ModelError(f"bpnet needs a profile and a counts output; {missing} is missing from outputs")
-        if sequence.width_bp < profile.width_bp + self.loss_bp:
-            flank = -(-(profile.width_bp + self.loss_bp) // 2)
+        if profile.transform != "none":
+            raise ModelError(f"output {profile.name} has transform {profile.transform}; bpnet's profile is raw counts")
+        if profile.n_tracks != counts.n_tracks:
             raise ModelError(
-                f"output {profile.name} of {profile.width_bp:,} bases is longer than the receptive field allows: "
-                f"with {self.dilated_layers} dilated layers, first kernel {self.first_kernel} and profile kernel "
-                f"{self.profile_kernel}, the convolutions take {self.loss_bp:,} bases, which leaves "
-                f"{max(0, sequence.width_bp - self.loss_bp):,} of input {sequence.name}'s {sequence.width_bp:,}; "
-                f"set its flank to at least {flank:,}, or use fewer layers"
+                f"output {profile.name} has {profile.n_tracks} tracks, output {counts.name} {counts.n_tracks}; "
+                "give both the same source"
             )
+        self._check_width(sequence, profile)
+        self._check_control(contract, profile)
+
+    def _check_width(self, sequence: Port, profile: Port) -> None:
+        if sequence.width_bp >= profile.width_bp + self.loss_bp:
+            return
+        flank = -(-(profile.width_bp + self.loss_bp) // 2)
+        raise ModelError(
+            f"output {profile.name} of {profile.width_bp:,} bases is longer than the receptive field allows: "
+            f"with {self.dilated_layers} dilated layers, first kernel {self.first_kernel} and profile kernel "
+            f"{self.profile_kernel}, the convolutions take {self.loss_bp:,} bases, which leaves "
+            f"{max(0, sequence.width_bp - self.loss_bp):,} of input {sequence.name}'s {sequence.width_bp:,}; "
+            f"set its flank to at least {flank:,}, or use fewer layers"
+        )
+
+    def _check_control(self, contract: Contract, profile: Port) -> None:
+        control, _ = contract.input_of("profile"), contract.input_of("counts")
         if control is not None and control.width_bp != profile.width_bp:
             raise ModelError(
                 f"input {control.name} has flank {control.width_bp // 2}, output {profile.name} "
@@ -122,7 +137,7 @@ def read_parameters(architecture: str, values: Mapping[str, Any]) -> Parameters:
         if name not in known:
             raise ModelError(f"unknown parameter {name!r} of model {architecture}{suggest(name, known)}")
         expected = type(known[name].default)
-        if not isinstance(value, (int, float) if expected is float else expected) or isinstance(value, bool):
+        if type(value) is not expected and not (expected is float and type(value) is int):
             raise ModelError(f"model.{name} is {value!r}; it takes {expected.__name__} (default {known[name].default})")
     return factory(**values)
 

@@ -15,6 +15,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from kerasac.config import ComputeSpec
+from kerasac.errors import RunError
 from kerasac.runs.trial import Event, Share, Unit, run_unit
 from kerasac.sampling.stream import SAMPLER_CPUS
 from kerasac.steps.prepare import Prepared
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 _TRIAL_CPUS, _WORKER_CPUS = 0.01, 0.5
 _RETRIES = 3  # of a unit whose process died; it goes on from its last epoch
 
-_QUIET = {
+QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_TRAIN_V2_ENABLED": "1",
@@ -89,7 +90,7 @@ def launch(
 @contextlib.contextmanager
 def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
     """Open a Ray session, or join one that is already open in this process; yields the cluster's resources."""
-    os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
+    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
     if ray.is_initialized():
         yield ray.cluster_resources()
         return
@@ -99,7 +100,7 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
         log_to_driver=False,
         logging_level=logging.ERROR,
         configure_logging=True,
-        runtime_env={"env_vars": _QUIET},
+        runtime_env={"env_vars": QUIET},
     )
     _hush()
     try:
@@ -118,6 +119,11 @@ class UnitAllotment:
     def __init__(self, compute: ComputeSpec, n_units: int, resources: dict[str, float]) -> None:
         cpus, gpus = max(1.0, resources.get("CPU", 1.0)), resources.get("GPU", 0.0)
         per_unit = (1.0 if gpus else 0.0) if compute.gpus == "auto" else float(compute.gpus)
+        if per_unit > gpus:
+            raise RunError(
+                f"compute.gpus is {per_unit:g}, but Ray has {gpus:g}; set it to 0 to train on CPUs, or start Ray with "
+                "--num-gpus"
+            )
         self.executor = compute.executor if compute.executor != "auto" else ("train" if per_unit else "direct")
         room = int(gpus / per_unit) if per_unit else int(cpus)
         wanted = room if compute.max_parallel == "auto" else int(compute.max_parallel)

@@ -26,9 +26,12 @@ from kerasac.steps.history import Row, read_history
 logger = logging.getLogger(__name__)
 
 STORE, ARTIFACTS, RECORD = "mlflow.db", "mlartifacts", "mlflow.json"
+_SOURCE_TAGS = {"mlflow.source.name": "kerasac-ray cv", "mlflow.source.type": "LOCAL"}
 _PARENT_TAG = "mlflow.parentRunId"
 _UNIT_FILES = ("history.csv", "predictions.h5", "scores.json", "scores.tsv", "unit.json")
 _RUN_FILES = ("experiment.yaml", "folds.json", "provenance.json", "summary.json", "summary.tsv", "report.html")
+# Makes MLflow's pages open as those of trainings, not of language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _NOT_LOGGED = ("epoch", "seconds")
 
 
@@ -97,11 +100,13 @@ class Tracker:
         known = self._store.get_experiment_by_name(self.name)
         if known is None:
             place = (self.folder / ARTIFACTS).resolve().as_uri() if self.local else None
-            experiment_id = self._store.create_experiment(self.name, artifact_location=place)
+            experiment_id = self._store.create_experiment(self.name, artifact_location=place, tags=_EXPERIMENT_TAGS)
         else:
             experiment_id = known.experiment_id
         if self._record.get("uri") != self.uri or not self._exists(self._record.get("parent")):
-            parent = self._store.create_run(experiment_id, run_name=self.folder.name, tags={"kerasac.kind": "cv"})
+            parent = self._store.create_run(
+                experiment_id, run_name=self.folder.name, tags={"kerasac.kind": "cv", **_SOURCE_TAGS}
+            )
             self._record = {"uri": self.uri, "parent": parent.info.run_id, "units": {}, "logged": {}}
             self._log_params(parent.info.run_id, parameters)
             self._write_record()
@@ -115,7 +120,12 @@ class Tracker:
         """Return the id of a unit's run, created or set to running."""
         run_id: str | None = self._record["units"].get(unit.name)
         if run_id is None:
-            tags = {_PARENT_TAG: self._record["parent"], "kerasac.kind": "unit", "kerasac.unit": unit.name}
+            tags = {
+                _PARENT_TAG: self._record["parent"],
+                "kerasac.kind": "unit",
+                "kerasac.unit": unit.name,
+                **_SOURCE_TAGS,
+            }
             run = self._store.create_run(self._record["experiment"], run_name=unit.name, tags=tags)
             run_id = str(run.info.run_id)
             self._record["units"][unit.name] = run_id

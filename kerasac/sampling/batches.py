@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasac.config import Experiment, OutputSpec, TrackSpec
+from kerasac.errors import SamplingError
 from kerasac.genome.sequence import reverse_complement, token_genome
 from kerasac.sampling.plan import BoolArray, Windows
 from kerasac.store.reader import Track, TrackReader, make_reader
@@ -21,6 +23,10 @@ Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
 
 _READ_ROWS = 4096  # windows read at a time where a result is reduced: bounds memory
+
+_OPPOSITES = (("plus", "minus"), ("pos", "neg"), ("fwd", "rev"), ("forward", "reverse"))
+_OPPOSITE = {word: other for pair in _OPPOSITES for word, other in (pair, pair[::-1])}
+_STRAND_WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(_OPPOSITE)})(?![A-Za-z])")
 
 
 class Batch(NamedTuple):
@@ -85,30 +91,29 @@ class WindowSource:
     def accepts(self, windows: Windows) -> BoolArray:
         """Say of each window whether all of its outputs lie within their min and max."""
         passed = np.ones(len(windows), dtype=bool)
-        bounded = [spec for spec in self.outputs if spec.min is not None or spec.max is not None]
-        if not bounded:
-            return passed
-        for low in range(0, len(windows), _READ_ROWS):
-            rows = slice(low, low + _READ_ROWS)
-            outputs = self.batch(windows.take(rows)).outputs
-            for spec in bounded:
-                values = outputs[spec.name].reshape(len(outputs[spec.name]), -1)
-                above = values >= (-np.inf if spec.min is None else spec.min)
-                below = values <= (np.inf if spec.max is None else spec.max)
-                passed[rows] &= (above & below).all(axis=1)
+        for spec in self.outputs:
+            if spec.min is None and spec.max is None:
+                continue
+            low, high = (-np.inf if spec.min is None else spec.min), (np.inf if spec.max is None else spec.max)
+            for rows, counts in self._counts_of(spec, windows):
+                values = derive(spec, counts).reshape(len(counts), -1)
+                passed[rows] &= ((values >= low) & (values <= high)).all(axis=1)
         return passed
 
     def total_counts(self, windows: Windows, output: str) -> npt.NDArray[np.float64]:
         """Sum an output's raw tracks over its window and over tasks, before any transform; shape (n,)."""
         spec = next(spec for spec in self.outputs if spec.name == output)
-        group = next(group for group in self.groups if group.key == self.group_of[output])
-        sums = [
-            _cut(_read_group(group, windows.take(slice(low, low + _READ_ROWS))), spec.flank).sum(
-                axis=(1, 2), dtype=np.float64
-            )
-            for low in range(0, len(windows), _READ_ROWS)
-        ]
-        return np.concatenate(sums)
+        totals = np.zeros(len(windows))
+        for rows, counts in self._counts_of(spec, windows):
+            totals[rows] = counts.sum(axis=(1, 2), dtype=np.float64)
+        return totals
+
+    def _counts_of(self, spec: TrackSpec, windows: Windows) -> Iterator[tuple[slice, Array]]:
+        """Yield some rows at a time and the raw counts of a track spec there, (rows, L, T)."""
+        group = next(group for group in self.groups if group.key == self.group_of[spec.name])
+        for low in range(0, len(windows), _READ_ROWS):
+            rows = slice(low, low + _READ_ROWS)
+            yield rows, _cut(_read_group(group, windows.take(rows)), spec.flank)
 
     def _read_tokens(self, windows: Windows, flank: int) -> Array:
         views = np.lib.stride_tricks.sliding_window_view(self._tokens, 2 * flank)
@@ -141,9 +146,7 @@ def make_source(experiment: Experiment, layout: StoreLayout, *, reader: str) -> 
     group_of: dict[str, str] = {}
     flanks: dict[str, int] = {}
     tracks: dict[str, tuple[Track, ...]] = {}
-    for spec in specs:
-        if spec.is_sequence:
-            continue
+    for spec in (spec for spec in specs if not spec.is_sequence):
         datasets = experiment.track_datasets(spec)
         key = f"tracks:{','.join(datasets)}:{','.join(spec.source)}"
         tracks[key] = tuple(Track(dataset, attribute) for dataset in datasets for attribute in spec.source)
@@ -165,9 +168,17 @@ def strand_partners(tracks: Sequence[Track]) -> tuple[int, ...]:
     """
     order = []
     for i, track in enumerate(tracks):
-        partner = Track(track.dataset, _other_strand(track.attribute))
-        order.append(tracks.index(partner) if partner in tracks else i)
+        partners = (Track(track.dataset, attribute) for attribute in other_strands(track.attribute))
+        order.append(next((tracks.index(partner) for partner in partners if partner in tracks), i))
     return tuple(order)
+
+
+def other_strands(attribute: str) -> list[str]:
+    """Return what an attribute's other strand may be called: one word for a strand changed, the last one first."""
+    return [
+        attribute[: word.start()] + _OPPOSITE[word.group()] + attribute[word.end() :]
+        for word in reversed(list(_STRAND_WORD.finditer(attribute)))
+    ]
 
 
 def derive(spec: TrackSpec, values: Array) -> FloatArray:
@@ -182,7 +193,34 @@ def derive(spec: TrackSpec, values: Array) -> FloatArray:
     -------
     array, shape (n, L, T) without aggregation, else (n, T); float32.
     """
+    if spec.aggregate == "none" and spec.transform == "none":
+        return values.astype(np.float32)  # most of what is read: spared the way through float64
     return _transform(_aggregate(values, spec.aggregate), spec).astype(np.float32)
+
+
+def rebatch(blocks: Iterator[dict[str, Array]], sizes: Iterator[int]) -> Iterator[dict[str, Array]]:
+    """Cut blocks of any number of rows into batches of the given sizes; rows keep their order.
+
+    Raises
+    ------
+    SamplingError
+        When the blocks hold fewer rows than the sizes ask for.
+    """
+    held: dict[str, Array] = {}
+    for size in sizes:
+        while _rows(held) < size:
+            block = next(blocks, None)
+            if block is None:
+                raise SamplingError(f"the samplers ended {size - _rows(held)} windows early; run the command again")
+            held = {key: np.concatenate([held[key], block[key]]) for key in block} if _rows(held) else dict(block)
+        yield {key: values[:size] for key, values in held.items()}
+        held = {key: values[size:] for key, values in held.items()}
+
+
+def batch_sizes(n_windows: int, batch_size: int) -> list[int]:
+    """Return the sizes of an epoch's batches: all full but the last."""
+    full, rest = divmod(n_windows, batch_size)
+    return [batch_size] * full + ([rest] if rest else [])
 
 
 def _aggregate(values: Array, how: str) -> Array:
@@ -229,30 +267,6 @@ def _cut(values: Array, flank: int) -> Array:
     """Cut the middle 2 × flank positions out of a wider window."""
     spare = values.shape[1] // 2 - flank
     return values[:, spare : values.shape[1] - spare] if spare else values
-
-
-def _other_strand(attribute: str) -> str:
-    swap = {"plus": "minus", "minus": "plus", "pos": "neg", "neg": "pos", "fwd": "rev", "rev": "fwd"}
-    words = attribute.split("_")
-    dotted = [".".join(swap.get(part, part) for part in word.split(".")) for word in words]
-    return "_".join(dotted)
-
-
-def rebatch(blocks: Iterator[dict[str, Array]], sizes: Iterator[int]) -> Iterator[dict[str, Array]]:
-    """Cut blocks of any number of rows into batches of the given sizes; rows keep their order."""
-    held: dict[str, Array] = {}
-    for size in sizes:
-        while _rows(held) < size:
-            block = next(blocks)
-            held = {key: np.concatenate([held[key], block[key]]) for key in block} if _rows(held) else dict(block)
-        yield {key: values[:size] for key, values in held.items()}
-        held = {key: values[size:] for key, values in held.items()}
-
-
-def batch_sizes(n_windows: int, batch_size: int) -> list[int]:
-    """Return the sizes of an epoch's batches: all full but the last."""
-    full, rest = divmod(n_windows, batch_size)
-    return [batch_size] * full + ([rest] if rest else [])
 
 
 def _rows(held: dict[str, Array]) -> int:

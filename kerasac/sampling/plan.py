@@ -18,13 +18,14 @@ from kerasac.sampling.regions import Candidates, Centers
 
 BoolArray = npt.NDArray[np.bool_]
 
-# Third word of the random generator's seed where an epoch would stand. Validation and test windows take no
-# seed of the experiment, so that all seeds of a fold are judged on the same windows.
+# Last word of the random generator's seed, where training windows have the epoch. Validation and test windows
+# take no seed of the experiment, so that all seeds of a fold are judged on the same windows.
 _VALID, _TEST = 1_000_001, 1_000_002
 _MAX_ROUNDS = 50
+_MAX_MOVES = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Windows:
     """A table of windows.
 
@@ -82,12 +83,13 @@ def accept_all(windows: Windows) -> BoolArray:
 class SamplingPlan:
     """The windows of one fold and seed: a pure function of (seed, fold, epoch), the candidates and the spec.
 
-    ``accept`` says which windows pass the outputs' min and max; others are never planned.
+    ``accept`` says which windows pass the outputs' min and max; others are not planned for training and
+    validation. Test windows are not filtered: configurations are compared on the same ones.
 
     Raises
     ------
     SamplingError
-        At once, when a split has no peak or no window passes the outputs' min and max.
+        At once, when a split has no peak, no region that passes, or no background where some is asked for.
     """
 
     def __init__(
@@ -103,19 +105,21 @@ class SamplingPlan:
         self.spec, self.fold, self.seed = spec, fold, seed
         self.background_ratio = background_ratio
         self._accept = accept
-        self._train = self._split(candidates, "train")
-        self._valid = self._split(candidates, "valid")
+        self._train = self._passing(candidates, "train")
+        self._valid = self._passing(candidates, "valid")
         self._test = self._split(candidates, "test")
         if not len(self._test.test_peaks):
             raise SamplingError(
-                f"fold {fold.index} has no peak to score on its test chromosomes ({_listed(fold.test)})"
+                f"fold {fold.index} has no peak to score on its test chromosomes ({_listed(fold.test)}); "
+                "check score.peaks and the fold table"
             )
+        if background_ratio:
+            self._check_background(self._test, "test")
 
     def train(self, epoch: int) -> Windows:
         """Return the training windows of an epoch (0, 1, …), shuffled, jittered, on random strands."""
         rng = np.random.default_rng([self.seed, self.fold.index, epoch])
-        peaks, background = self._draw(self._train, rng, self.spec.train_size, train=True)
-        windows = concatenate([windows_at(peaks, is_peak=True), windows_at(background, is_peak=False)])
+        windows = self._draw(self._train, rng, self.spec.train_size, train=True)
         if self.spec.reverse_complement:
             reverse = rng.random(len(windows)) < 0.5
             windows = Windows(windows.center, reverse, windows.is_peak)
@@ -124,26 +128,23 @@ class SamplingPlan:
     def valid(self) -> Windows:
         """Return the validation windows: forward strand, no jitter, the same for every seed."""
         rng = np.random.default_rng([self.fold.index, _VALID])
-        peaks, background = self._draw(self._valid, rng, self.spec.valid_size, train=False)
-        return concatenate([windows_at(peaks, is_peak=True), windows_at(background, is_peak=False)])
+        return self._draw(self._valid, rng, self.spec.valid_size, train=False)
 
     def test(self) -> Windows:
         """Return the scored windows: every peak of the test chromosomes, and background windows drawn once."""
         rng = np.random.default_rng([self.fold.index, _TEST])
         peaks = self._test.test_peaks.middle
-        n_background = round(self.background_ratio * len(peaks))
-        background = self._draw_background(self._test, rng, n_background)
-        return concatenate([windows_at(peaks, is_peak=True), windows_at(background, is_peak=False)])
+        background = self._draw_background(self._test, rng, round(self.background_ratio * len(peaks)), accept_all)
+        return _peaks_and_background(peaks, background)
 
     def train_peaks(self, limit: int) -> Windows:
         """Return at most ``limit`` training peaks, not jittered, spread evenly: what the loss weight is made of."""
-        if self._train.regions is not None:
-            centers = self._train.regions.middle
-        else:
-            assert self._train.positions is not None
-            centers = positions_of(self._train.positions)
-        step = max(1, -(-len(centers) // limit))
-        return windows_at(centers[::step], is_peak=True)
+        regions, positions = self._train.regions, self._train.positions
+        if regions is not None:
+            return windows_at(regions.middle[:: _step(len(regions), limit)], is_peak=True)
+        assert positions is not None, "candidates have one of the two"
+        ranks = np.arange(0, positions.total_bp, _step(positions.total_bp, limit))
+        return windows_at(positions.rows_at(ranks), is_peak=True)
 
     def digest(self, epochs: int) -> str:
         """Return 16 hex digits that identify every window of training, validation and test."""
@@ -151,74 +152,120 @@ class SamplingPlan:
         return hashlib.sha256("".join(table.digest() for table in tables).encode()).hexdigest()[:16]
 
     def _split(self, candidates: Candidates, name: str) -> Candidates:
-        chroms = self.fold.split(name)
-        found = candidates.on(chroms)
-        if found.regions is not None:
-            passed = self._accept(windows_at(found.regions.middle, is_peak=True))
-            found = replace(found, regions=Centers(found.regions.low[passed], found.regions.high[passed]))
+        found = candidates.on(self.fold.split(name))
         if not found.n_peaks:
             raise SamplingError(
-                f"no peak in the {name} split of fold {self.fold.index} ({_listed(chroms)}); "
+                f"no peak in the {name} split of fold {self.fold.index} ({_listed(self.fold.split(name))}); "
                 "check the peak file or attribute, the outputs' min and max, and the fold table"
             )
         return found
 
-    def _draw(
-        self, found: Candidates, rng: np.random.Generator, size: int | None, *, train: bool
-    ) -> tuple[IntArray, IntArray]:
-        """Draw the centres of peaks and of background windows."""
-        if found.regions is not None:
-            peaks = self._draw_regions(found.regions, rng, size, train=train)
-            negatives = self.spec.negatives
-            n_background = round(negatives.ratio * len(peaks)) if negatives is not None else 0
-            return peaks, self._draw_background(found, rng, n_background)
-        assert found.positions is not None
-        assert self.spec.peaks is not None
-        assert size is not None
-        n_peaks = round(self.spec.peaks.ratio * size)
-        peaks = self._draw_positions(found.positions, rng, n_peaks, "peak")
-        return peaks, self._draw_background(found, rng, size - n_peaks)
+    def _passing(self, candidates: Candidates, name: str) -> Candidates:
+        """Keep the regions of a split that pass; positions are too many, and are judged when they are drawn."""
+        found = candidates.on(self.fold.split(name))
+        regions = self._judged(found.regions, is_peak=True)
+        found = replace(found, regions=regions, negatives=self._judged(found.negatives, is_peak=False))
+        found = self._split(found, name)
+        if self._wants_background:
+            self._check_background(found, name)
+        return found
 
-    def _draw_regions(self, regions: Centers, rng: np.random.Generator, size: int | None, *, train: bool) -> IntArray:
+    def _judged(self, regions: Centers | None, *, is_peak: bool) -> Centers | None:
+        if regions is None:
+            return None
+        passed = self._accept(windows_at(regions.middle, is_peak=is_peak))
+        return Centers(regions.low[passed], regions.high[passed])
+
+    @property
+    def _wants_background(self) -> bool:
+        if self.spec.peaks is not None:
+            return self.spec.peaks.ratio < 1
+        return self.spec.negatives is not None and self.spec.negatives.ratio > 0
+
+    def _check_background(self, found: Candidates, name: str) -> None:
+        where = f"in the {name} split of fold {self.fold.index} ({_listed(self.fold.split(name))})"
+        if found.negatives is not None and not len(found.negatives):
+            raise SamplingError(f"no region of sampling.negatives.bed {where}; check the file and the fold table")
+        if found.negatives is None and not found.background.total_bp:
+            raise SamplingError(
+                f"no background {where}: every window touches a peak, an ambiguous base or the blacklist; "
+                "use narrower outputs, or no background"
+            )
+
+    def _draw(self, found: Candidates, rng: np.random.Generator, size: int | None, *, train: bool) -> Windows:
+        """Draw the peaks and the background windows of an epoch, in this order."""
+        if found.regions is not None:
+            peaks = self._draw_regions(found.regions, rng, size, moved=train)
+            ratio = self.spec.negatives.ratio if self.spec.negatives is not None else 0.0
+            n_background = round(ratio * len(peaks))
+        else:
+            assert found.positions is not None
+            assert self.spec.peaks is not None
+            assert size is not None, "SamplingSpec asks for it"
+            n_peaks = round(self.spec.peaks.ratio * size)
+            peaks = self._draw_positions(found.positions, rng, n_peaks, self._accept)
+            n_background = size - n_peaks
+        return _peaks_and_background(peaks, self._draw_background(found, rng, n_background, self._accept))
+
+    def _draw_regions(self, regions: Centers, rng: np.random.Generator, size: int | None, *, moved: bool) -> IntArray:
         """Take every region once, or ``size`` of them without replacement (all, then again, when fewer)."""
         index = np.arange(len(regions))
         if size is not None:
             laps = [rng.permutation(len(regions)) for _ in range(-(-size // len(regions)))]
             index = np.concatenate(laps)[:size]
-        if not train:
-            return regions.middle[index]
-        assert self.spec.regions is not None
-        centers = rng.integers(regions.low[index], regions.high[index])
+        chosen = Centers(regions.low[index], regions.high[index])
+        return self._move(chosen, rng) if moved else chosen.middle
+
+    def _move(self, regions: Centers, rng: np.random.Generator) -> IntArray:
+        """Draw a centre in each region and jitter it; what may not be planned is drawn again, at last the middle."""
+        assert self.spec.regions is not None, "candidates with regions come from this section"
         jitter = self.spec.regions.jitter
-        return centers + rng.integers(-jitter, jitter + 1, size=len(centers))
+        centers, left = regions.middle, np.arange(len(regions))
+        for _ in range(_MAX_MOVES):
+            drawn = rng.integers(regions.low[left], regions.high[left])
+            drawn = drawn + rng.integers(-jitter, jitter + 1, size=len(left))
+            passed = ~self._train.excluded.contains(drawn) & self._accept(windows_at(drawn, is_peak=True))
+            centers[left[passed]] = drawn[passed]
+            left = left[~passed]
+            if not len(left):
+                break
+        return centers
 
-    def _draw_background(self, found: Candidates, rng: np.random.Generator, n: int) -> IntArray:
-        if n == 0:
-            return np.empty(0, dtype=np.int64)
-        if found.negatives is not None:
-            if len(found.negatives) == 0:
-                raise SamplingError(f"fold {self.fold.index}: sampling.negatives.bed has no region in a split")
-            middle = found.negatives.middle
-            return middle[rng.choice(len(middle), size=n, replace=n > len(middle))]
-        return self._draw_positions(found.background, rng, n, "background")
+    def _draw_background(self, found: Candidates, rng: np.random.Generator, n: int, accept: Accept) -> IntArray:
+        if found.negatives is None:
+            return self._draw_positions(found.background, rng, n, accept, is_peak=False)
+        middle = found.negatives.middle
+        return middle[rng.choice(len(middle), size=n, replace=n > len(middle))] if n else middle[:0]
 
-    def _draw_positions(self, spans: Spans, rng: np.random.Generator, n: int, what: str) -> IntArray:
-        """Draw ``n`` accepted positions uniformly from the bases of the spans."""
-        if not spans.total_bp:
-            raise SamplingError(f"fold {self.fold.index}: no {what} position is left in one of its splits")
-        drawn: list[IntArray] = []
+    def _draw_positions(
+        self, spans: Spans, rng: np.random.Generator, n: int, accept: Accept, *, is_peak: bool = True
+    ) -> IntArray:
+        """Draw ``n`` accepted positions uniformly, with replacement, from the bases of the spans."""
+        drawn: list[IntArray] = [np.empty(0, dtype=np.int64)]
         missing = n
         for _ in range(_MAX_ROUNDS):
+            if not missing:
+                break
             centers = spans.rows_at(rng.integers(0, spans.total_bp, size=max(missing, 64)))
-            accepted = centers[self._accept(windows_at(centers, is_peak=what == "peak"))][:missing]
+            accepted = centers[accept(windows_at(centers, is_peak=is_peak))][:missing]
             drawn.append(accepted)
             missing -= len(accepted)
-            if missing == 0:
-                return np.concatenate(drawn)
-        raise SamplingError(
-            f"fold {self.fold.index}: of {n:,} {what} windows, {missing:,} could not be drawn within the outputs' "
-            "min and max; widen the range"
-        )
+        if missing:
+            what = "peak" if is_peak else "background"
+            raise SamplingError(
+                f"fold {self.fold.index}: of {n:,} {what} windows, {missing:,} could not be drawn within the outputs' "
+                "min and max; widen the range"
+            )
+        return np.concatenate(drawn)
+
+
+def _peaks_and_background(peaks: IntArray, background: IntArray) -> Windows:
+    return concatenate([windows_at(peaks, is_peak=True), windows_at(background, is_peak=False)])
+
+
+def _step(n: int, limit: int) -> int:
+    """Return the step that takes at most ``limit`` of ``n``."""
+    return max(1, -(-n // limit))
 
 
 def positions_of(spans: Spans) -> IntArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasac.config import Experiment
+from kerasac.config import Experiment, PeakPositions, RegionSampling
 from kerasac.errors import GenomeError
 from kerasac.genome.assembly import Assembly, IntArray
-from kerasac.genome.intervals import Intervals, Spans, read_bed
+from kerasac.genome.intervals import Intervals, Spans, read_bed, summit_outside
 from kerasac.store.reader import scan_spans
 from kerasac.store.schema import StoreLayout
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Centers:
     """Regions by where their windows may be centred, before jitter: any genome row of ``low … high - 1``.
 
@@ -44,18 +45,21 @@ class Centers:
         return Centers(self.low[keep], self.high[keep])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """Where windows may be centred, in genome rows; no window leaves its chromosome.
 
     ``positions`` (setting 1) is a set of single bases, ``regions`` (setting 2) a list of regions; one of them
-    is None; neither has centres in the blacklist or on ambiguous bases. ``background`` are the centres whose output
-    window touches no peak, ambiguous region or blacklist. ``test_peaks`` are the centres that are scored. ``skipped`` counts, by reason, the regions that were left out.
+    is None. ``excluded`` are the blacklisted and ambiguous bases: no region's middle is one of them, nor any
+    position. ``background`` are the centres whose output window touches no peak and no excluded base,
+    ``negatives`` the background regions of a file, if one is given. ``test_peaks`` are the centres that are
+    scored. ``skipped`` counts, by reason, what was left out.
     """
 
     assembly: Assembly
     positions: Spans | None
     regions: Centers | None
+    excluded: Spans
     background: Spans
     negatives: Centers | None
     test_peaks: Centers
@@ -80,9 +84,24 @@ class Candidates:
             return len(self.regions)
         return 0 if self.positions is None else len(self.positions)
 
+    def digest(self) -> str:
+        """Return 16 hex digits of all centres: what the experiment's BED files and attributes come to."""
+        text = hashlib.sha256()
+        for spans in (self.positions, self.excluded, self.background):
+            for bound in (spans.starts, spans.ends) if spans is not None else ():
+                text.update(np.ascontiguousarray(bound).tobytes() + b";")
+        for centers in (self.regions, self.negatives, self.test_peaks):
+            for bound in (centers.low, centers.high) if centers is not None else ():
+                text.update(np.ascontiguousarray(bound).tobytes() + b";")
+        return text.hexdigest()[:16]
+
     def peaks_by_chrom(self) -> dict[str, int]:
         """Count the peaks on each chromosome."""
-        return {chrom: self.on([chrom]).n_peaks for chrom in self.assembly.names}
+        # Centres keep a flank from both ends of their chromosome, so no run of positions spans two of them.
+        rows = self.regions.middle if self.regions is not None else _starts(self.positions)
+        index = np.searchsorted(self.assembly.offsets, rows, side="right") - 1
+        counts = np.bincount(index, minlength=len(self.assembly.names))
+        return dict(zip(self.assembly.names, counts.tolist(), strict=True))
 
 
 def find_candidates(experiment: Experiment, layout: StoreLayout) -> Candidates:
@@ -106,36 +125,48 @@ class _Search:
         self.assembly = layout.assembly
         self.skipped: dict[str, int] = {}
         self.inner = self._inner_centers()
+        self.near_ends = self.inner.complement(self.assembly)
         blacklist = experiment.genome.blacklist
         self.excluded = self._ambiguous().union(Spans.empty() if blacklist is None else self._spans(blacklist))
 
     def run(self) -> Candidates:
         sampling = self.experiment.sampling
-        positions, regions, negatives = None, None, None
+        positions, regions = None, None
         if sampling.peaks is not None:
-            peaks = scan_spans(
-                self.layout, sampling.peaks.attribute, self.experiment.datasets, sampling.peaks.threshold
-            )
-            positions = peaks.intersect(self.inner).subtract(self.excluded)
-            self._count_skips("peak positions", peaks.total_bp, positions.total_bp)
+            peaks, positions = self._positions(sampling.peaks)
         else:
-            assert sampling.regions is not None
-            spec = sampling.regions
-            read = self._read(spec.bed, summits=spec.center == "summit")
-            peaks = Spans.from_intervals(read, self.assembly)
-            regions = self._usable("regions", _centers(read, spec.center, self.assembly), spec.jitter)
-            if sampling.negatives is not None and sampling.negatives.bed is not None:
-                bed = self._read(sampling.negatives.bed, summits=False)
-                negatives = self._usable("negatives", _centers(bed, "summit", self.assembly), 0)
+            assert sampling.regions is not None, "SamplingSpec has one of the two"
+            peaks, regions = self._regions(sampling.regions)
         return Candidates(
             assembly=self.assembly,
             positions=positions,
             regions=regions,
+            excluded=self.excluded,
             background=self._background(peaks),
-            negatives=negatives,
+            negatives=self._negatives(),
             test_peaks=self._test_peaks(positions, regions),
             skipped=self.skipped,
         )
+
+    def _positions(self, spec: PeakPositions) -> tuple[Spans, Spans]:
+        """Return all peak positions, and those of them where a window may be centred."""
+        peaks = scan_spans(self.layout, spec.attribute, self.experiment.datasets, spec.threshold)
+        positions = peaks.intersect(self.inner).subtract(self.excluded)
+        self._count_skips("peak positions", peaks.total_bp, positions.total_bp)
+        return peaks, positions
+
+    def _regions(self, spec: RegionSampling) -> tuple[Spans, Centers]:
+        """Return all bases of the regions, and where windows of the usable ones may be centred."""
+        read = self._read(spec.bed, summits=spec.center == "summit")
+        centers = self._centers("regions", read, spec.center)
+        return Spans.from_intervals(read, self.assembly), self._usable("regions", centers, jitter=spec.jitter)
+
+    def _negatives(self) -> Centers | None:
+        spec = self.experiment.sampling.negatives
+        if spec is None or spec.bed is None:
+            return None
+        read = self._read(spec.bed, summits=False)
+        return self._usable("negatives", self._centers("negatives", read, "center"))
 
     def _inner_centers(self) -> Spans:
         """Return the centres whose widest window stays on its chromosome."""
@@ -169,18 +200,22 @@ class _Search:
     def _test_peaks(self, positions: Spans | None, regions: Centers | None) -> Centers:
         path = self.experiment.score.peaks
         if path is not None:
-            centers = _centers(self._read(path, summits=True), "summit", self.assembly)
-            return self._usable("score.peaks", centers, 0)
-        if regions is not None:
-            return Centers(regions.middle, regions.middle + 1)
-        assert positions is not None
-        middle = Centers(positions.starts, positions.ends).middle
-        return Centers(middle, middle + 1)
+            return self._usable("score.peaks", self._centers("score.peaks", self._read(path, summits=True), "summit"))
+        if regions is None:
+            assert positions is not None, "one of the two settings was searched"
+            regions = Centers(positions.starts, positions.ends)
+        return Centers(regions.middle, regions.middle + 1)
 
-    def _usable(self, what: str, centers: Centers, jitter: int) -> Centers:
+    def _centers(self, what: str, intervals: Intervals, rule: str) -> Centers:
+        """Apply a centring rule to regions; those whose summit is not one of their bases are dropped."""
+        outside = summit_outside(intervals)
+        self._count_skips(f"{what} with a summit outside", len(intervals), int((~outside).sum()))
+        return _centers(intervals[~outside], rule, self.assembly)
+
+    def _usable(self, what: str, centers: Centers, *, jitter: int = 0) -> Centers:
         """Drop regions whose windows could leave their chromosome, or that are centred on excluded bases."""
-        low, high = centers.low - jitter, centers.high + jitter
-        inside = self.inner.contains(low) & self.inner.contains(high - 1)
+        # Overlap, not both ends inside: with a wide jitter the two could lie on neighbouring chromosomes.
+        inside = ~self.near_ends.overlaps(centers.low - jitter, centers.high + jitter)
         clear = inside & ~self.excluded.contains(centers.middle)
         self._count_skips(f"{what} too near chromosome ends", len(centers), int(inside.sum()))
         self._count_skips(f"{what} on ambiguous or blacklisted bases", int(inside.sum()), int(clear.sum()))
@@ -196,6 +231,10 @@ class _Search:
 
     def _spans(self, path: Path) -> Spans:
         return Spans.from_intervals(self._read(path, summits=False), self.assembly)
+
+
+def _starts(spans: Spans | None) -> IntArray:
+    return np.empty(0, np.int64) if spans is None else spans.starts
 
 
 def _centers(intervals: Intervals, rule: str, assembly: Assembly) -> Centers:

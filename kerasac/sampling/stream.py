@@ -90,5 +90,5 @@ def _sampled_blocks(source: WindowSource, plan: Windows, samplers: int) -> Itera
 
 
 def _dense(values: Any) -> Array:
-    """Return a writable, dense array of what Ray Data hands over."""
+    """Return a dense, perhaps read-only, array of what Ray Data hands over."""
     return np.asarray(values)

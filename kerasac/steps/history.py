@@ -21,7 +21,7 @@ def read_history(path: Path) -> list[Row]:
 
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:
-    """Write all rows, whole or not at all; numbers keep every digit."""
+    """Write all rows (at least one, of equal keys), whole or not at all; numbers keep every digit."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from kerasac.genome.folds import Fold, balanced_folds, built_in_folds, on_assemb
 from kerasac.genome.sequence import check_fasta
 from kerasac.models.contract import Contract, contract_of
 from kerasac.models.registry import Parameters, read_parameters
-from kerasac.sampling.batches import WindowSource, make_source
+from kerasac.sampling.batches import WindowSource, make_source, other_strands
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.regions import Candidates, find_candidates
 from kerasac.store.reader import Track, missing_bases, store_state
@@ -53,9 +53,10 @@ class Prepared:
         )
 
     def fingerprint(self) -> str:
-        """Return what decides the results of a fold and seed: specs and the state of the array; 16 hex digits."""
+        """Return what decides the results of a fold and seed: specs, array, regions and positions; 16 hex digits."""
         spec = {key: value for key, value in self.experiment.as_dict().items() if key not in _UNIT_INDEPENDENT}
-        return digest({"experiment": spec, "store": store_state(self.layout.path)})
+        state = store_state(self.layout.path)
+        return digest({"experiment": spec, "store": state, "candidates": self.candidates.digest()})
 
 
 def prepare(experiment: Experiment) -> Prepared:
@@ -73,12 +74,15 @@ def prepare(experiment: Experiment) -> Prepared:
     parameters.check(contract)
     layout = read_layout(str(experiment.store))
     _check_names(experiment, layout)
+    _check_strands(experiment, layout)
     check_fasta(experiment.genome.fasta, layout.assembly)
     if experiment.genome.chrom_sizes is not None:
         sizes = read_chrom_sizes(experiment.genome.chrom_sizes).as_dict()
         check_same_sizes(layout.assembly.as_dict(), sizes, str(experiment.genome.chrom_sizes))
     candidates = find_candidates(experiment, layout)
     folds = make_folds(experiment, candidates)
+    for fold in folds:  # before anything is decoded; below again, with the outputs' min and max
+        SamplingPlan(candidates, experiment.sampling, fold, 0, background_ratio=experiment.score.background_ratio)
     source = make_source(experiment, layout, reader=_choose_reader(experiment, layout))
     prepared = Prepared(experiment, layout, candidates, folds, source, contract, parameters)
     _check_values(prepared)
@@ -104,6 +108,26 @@ def make_folds(experiment: Experiment, candidates: Candidates) -> tuple[Fold, ..
     if wanted > len(table):
         raise FoldError(f"folds.n is {wanted}, but {origin} has {len(table)} folds; ask for at most that many")
     return on_assembly(table[:wanted], candidates.assembly)
+
+
+def describe(prepared: Prepared) -> list[tuple[str, str]]:
+    """Return what an experiment amounts to, as (what, value) lines for a person."""
+    experiment, candidates = prepared.experiment, prepared.candidates
+    kind = "regions" if candidates.regions is not None else "runs of peak positions"
+    lines = [
+        (
+            "genome",
+            f"{len(prepared.layout.assembly.names)} chromosomes, {prepared.layout.assembly.total_bp:,} bases",
+        ),
+        ("array", f"{len(prepared.layout.datasets)} datasets × {len(prepared.layout.attributes)} attributes"),
+        ("candidates", f"{candidates.n_peaks:,} {kind}"),
+        *((f"left out: {what}", f"{count:,}") for what, count in candidates.skipped.items()),
+        ("units of work", f"{len(prepared.folds)} folds × {len(experiment.seeds)} seeds"),
+    ]
+    for fold in prepared.folds:
+        counts = _windows_by_split(prepared, fold)
+        lines.append((f"fold {fold.index}", ", ".join(f"{name} {count:,}" for name, count in counts.items())))
+    return lines
 
 
 def _check_files(experiment: Experiment) -> None:
@@ -134,9 +158,26 @@ def _check_names(experiment: Experiment, layout: StoreLayout) -> None:
             layout.require_attributes(spec.source)
             for dataset in experiment.track_datasets(spec):
                 layout.dataset_index(dataset)
+    with _located("datasets"):
+        for dataset in experiment.datasets:
+            layout.dataset_index(dataset)
     with _located("sampling"):
         peaks, ambiguous = experiment.sampling.peaks, experiment.sampling.ambiguous
         layout.require_attributes([name for name in (peaks and peaks.attribute, ambiguous) if name])
+
+
+def _check_strands(experiment: Experiment, layout: StoreLayout) -> None:
+    """Refuse one strand without the other where windows are reversed: it would get the wrong strand's values."""
+    if not experiment.sampling.reverse_complement:
+        return
+    for spec in (*experiment.inputs, *experiment.outputs):
+        for attribute in spec.source:
+            others = [other for other in other_strands(attribute) if other in layout.attributes]
+            if others and not set(others) & set(spec.source):
+                raise ConfigError(
+                    f"source of {spec.name}: {attribute} is there without {others[0]}, which takes its place on the "
+                    "reverse strand; add it to the source, or set sampling.reverse_complement to false"
+                )
 
 
 @contextmanager
@@ -153,9 +194,9 @@ def _choose_reader(experiment: Experiment, layout: StoreLayout) -> str:
     if experiment.compute.reader != "auto":
         return experiment.compute.reader
     tracks = _tracks(experiment)
-    at_most = 2 * layout.assembly.total_bp * len(tracks)  # counts rarely need more than two bytes
-    kind = "map" if at_most <= MAP_LIMIT_BYTES else "blocks"
-    logger.info("reader: %s (%d tracks, about %.1f GB decoded)", kind, len(tracks), at_most / 1e9)
+    expected = 2 * layout.assembly.total_bp * len(tracks)  # bytes; counts rarely need more than two a base
+    kind = "map" if expected <= MAP_LIMIT_BYTES else "blocks"
+    logger.info("reader: %s (%d tracks, about %.1f GB decoded)", kind, len(tracks), expected / 1e9)
     return kind
 
 
@@ -174,47 +215,28 @@ def _tracks(experiment: Experiment) -> list[Track]:
 
 def _check_values(prepared: Prepared) -> None:
     """Refuse chromosomes of the folds on which a track has no value at all; log those with gaps."""
-    used = {chrom for fold in prepared.folds for split in fold.as_dict().values() for chrom in split}
     if not prepared.source.decoded:
         logger.info("the array is read block by block, so it was not searched for chromosomes without values")
         return
+    used = {chrom for fold in prepared.folds for split in fold.as_dict().values() for chrom in split}
+    sizes = prepared.layout.assembly.as_dict()
     for track in _tracks(prepared.experiment):
-        for chrom, count in missing_bases(prepared.layout, track).items():
-            size = prepared.layout.assembly.as_dict()[chrom]
-            if count == size and chrom in used:
+        missing = missing_bases(prepared.layout, track)
+        for chrom in sorted(used & missing.keys()):
+            if missing[chrom] == sizes[chrom]:
                 raise StoreError(
                     f"{track.attribute} of {track.dataset} has no value on {chrom}: its bigWig lacks the chromosome; "
                     "leave the chromosome out of the folds, or ingest a complete bigWig"
                 )
-            if chrom in used:
-                logger.warning("%s of %s: %d bases of %s without a value are read as 0", *track[::-1], count, chrom)
-
-
-def describe(prepared: Prepared) -> list[tuple[str, str]]:
-    """Return what an experiment amounts to, as (what, value) lines for a person."""
-    experiment, candidates = prepared.experiment, prepared.candidates
-    kind = "regions" if candidates.regions is not None else "runs of peak positions"
-    lines = [
-        (
-            "genome",
-            f"{len(prepared.layout.assembly.names)} chromosomes, {prepared.layout.assembly.total_bp:,} bases",
-        ),
-        ("array", f"{len(prepared.layout.datasets)} datasets × {len(prepared.layout.attributes)} attributes"),
-        ("candidates", f"{candidates.n_peaks:,} {kind}"),
-        *((f"left out: {what}", f"{count:,}") for what, count in candidates.skipped.items()),
-        ("units of work", f"{len(prepared.folds)} folds × {len(experiment.seeds)} seeds"),
-    ]
-    for fold in prepared.folds:
-        counts = _windows_by_split(prepared, fold)
-        lines.append((f"fold {fold.index}", ", ".join(f"{name} {count:,}" for name, count in counts.items())))
-    return lines
+            logger.warning(
+                "%s of %s: %s bases of %s without a value are read as 0",
+                track.attribute,
+                track.dataset,
+                f"{missing[chrom]:,}",
+                chrom,
+            )
 
 
 def _windows_by_split(prepared: Prepared, fold: Fold) -> dict[str, int]:
     plan = prepared.plan(fold, prepared.experiment.seeds[0])
     return {"train": len(plan.train(0)), "valid": len(plan.valid()), "test": len(plan.test())}
-
-
-def unit_names(folds: Sequence[Fold], seeds: Sequence[int]) -> list[tuple[Fold, int]]:
-    """Return every fold × seed, folds of one seed together."""
-    return [(fold, seed) for seed in seeds for fold in folds]

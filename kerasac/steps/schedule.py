@@ -45,6 +45,5 @@ def standing(spec: TrainingSpec, validation_losses: Sequence[float]) -> Standing
 def _cosine(spec: TrainingSpec, epoch: int) -> float:
     """Return the learning rate of epoch 0, 1, …: half a cosine from learning_rate down to min_learning_rate."""
     share = min(epoch, spec.epochs) / spec.epochs
-    return spec.min_learning_rate + 0.5 * (spec.learning_rate - spec.min_learning_rate) * (
-        1 + math.cos(math.pi * share)
-    )
+    height = 0.5 * (1 + math.cos(math.pi * share))
+    return spec.min_learning_rate + height * (spec.learning_rate - spec.min_learning_rate)

@@ -155,6 +155,8 @@ def definitions(predictions: Predictions, mnll_trials: MnllTrials = "profile") -
         "counts_mse": f"Mean squared difference of {counts} over windows; lower is better.",
         "jsd_distance_mean": f"{pair} the predicted profile, mean {over}; lower is better.",
         "jsd_distance_median": f"{pair} the predicted profile, median {over}; lower is better.",
+        "jsd_divergence_mean": "Jensen–Shannon divergence (no square root, natural log, 0 to 0.6931) between the "
+        f"observed and the predicted profile, mean {over}; lower is better.",
         "jsd_norm_median": f"{jsd} scaled window by window from the uniform profile (0, also when farther than it) "
         f"to a perfect prediction (1), median {over}; higher is better.",
         "mnll_mean": "Negative log likelihood of the observed profile under a multinomial with the predicted "
@@ -302,6 +304,7 @@ def _metrics(predicted: Floats, observed: Floats, profiles: ProfileScores) -> Me
         "counts_mse": _over(np.mean, (predicted - observed) ** 2),
         "jsd_distance_mean": _over(np.mean, profiles.jsd),
         "jsd_distance_median": _over(np.median, profiles.jsd),
+        "jsd_divergence_mean": _over(np.mean, profiles.jsd**2),
         "jsd_norm_median": _over(np.median, profiles.jsd_norm),
         "mnll_mean": _over(np.mean, profiles.mnll),
         "mnll_per_count": float(np.nansum(profiles.cross_entropy) / counted) if counted else None,

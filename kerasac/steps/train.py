@@ -84,7 +84,7 @@ def train(
             validation_batch_size=_VALIDATION_BATCH,
             shuffle=False,
             verbose=0,
-            callbacks=[_EpochEnd(state)],
+            callbacks=[_EpochEnd(state, data.steps)],
         )
         now = state.standing
     checkpoints.load(model, now.best_epoch)
@@ -141,15 +141,23 @@ class _State:
 
 
 class _EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]
-    """Save each epoch, then set the next learning rate or stop."""
+    """Warm up the learning rate; save each epoch, then set the next learning rate or stop."""
 
-    def __init__(self, state: _State) -> None:
+    def __init__(self, state: _State, steps: int) -> None:
         super().__init__()
-        self.state = state
+        self.state, self.steps = state, steps
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        del epoch, logs
+        del logs
         self.started = time.perf_counter()
+        self.steps_before = epoch * self.steps
+        self.rate = float(self.model.optimizer.learning_rate)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        del logs
+        step, warmup = self.steps_before + batch + 1, self.state.spec.warmup_steps
+        if step <= warmup:
+            self.model.optimizer.learning_rate.assign(self.rate * step / warmup)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         metrics = {key: float(value) for key, value in (logs or {}).items()}
@@ -159,9 +167,8 @@ class _EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]
                     f"{key} is {metrics[key]} in epoch {epoch + 1}; "
                     "lower training.learning_rate or set training.clip_norm"
                 )
-        rate = float(self.model.optimizer.learning_rate)
         seconds = time.perf_counter() - self.started
-        row = {"epoch": float(epoch + 1), **metrics, "learning_rate": rate, "seconds": round(seconds, 3)}
+        row = {"epoch": float(epoch + 1), **metrics, "learning_rate": self.rate, "seconds": round(seconds, 3)}
         now = self.state.add(self.model, row)
         self.model.optimizer.learning_rate.assign(now.learning_rate)
         self.model.stop_training = now.stop

@@ -80,7 +80,7 @@ class BlockReader:
             names = list(dict.fromkeys(self.tracks[i].attribute for i in columns))
             cells = self._array.query(attrs=names, order="F")[low:high, task]
             for i in columns:
-                block[:, i] = np.nan_to_num(np.asarray(cells[self.tracks[i].attribute]).reshape(-1))
+                block[:, i], _ = _filled(np.asarray(cells[self.tracks[i].attribute]).reshape(-1))
         return block
 
     @cached_property
@@ -211,19 +211,25 @@ def _decode_as(layout: StoreLayout, track: Track, file: Path, dtype: np.dtype[An
     values = np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=(layout.assembly.total_bp,))
     missing = dict.fromkeys(layout.assembly.names, 0)
     for chrom, row, cells in _slabs(layout, track):
-        absent = np.isnan(cells)
-        missing[chrom] += int(absent.sum())
-        whole = np.where(absent, 0, cells)
+        whole, n_absent = _filled(cells)
         if dtype.kind == "u" and not _fits(whole, dtype):
             return None
+        missing[chrom] += n_absent
         values[row : row + len(cells)] = whole
     values.flush()
     return {chrom: count for chrom, count in missing.items() if count}
 
 
+def _filled(cells: Array) -> tuple[Array, int]:
+    """Put 0 where cells have no value (NaN, or the smallest integer where none was written); count those."""
+    absent = np.isnan(cells) if cells.dtype.kind == "f" else cells == np.iinfo(cells.dtype).min
+    return np.where(absent, 0, cells), int(absent.sum())
+
+
 def _fits(values: Array, dtype: np.dtype[Any]) -> bool:
     """Whether every value is a whole number in the range of an unsigned dtype."""
-    in_range = values.min() >= 0 and values.max() <= np.iinfo(dtype).max
+    # As Python's floats: float32 rounds the limit of uint32 up.
+    in_range = values.min() >= 0 and float(values.max()) <= float(np.iinfo(dtype).max)
     return bool(in_range and np.array_equal(values, np.trunc(values)))
 
 

@@ -16,6 +16,7 @@ from kerasac.steps.score import score, write_scores
 PROFILE_METRICS = [
     "jsd_distance_mean",
     "jsd_distance_median",
+    "jsd_divergence_mean",
     "jsd_norm_median",
     "mnll_mean",
     "mnll_per_count",
@@ -130,6 +131,7 @@ def test_prediction_where_nothing_was_observed_is_at_the_greatest_distance() -> 
     logits[:, 0] = -200
     metrics = score(dataclasses.replace(one, label_profile=counts, logits=logits)).windows["all"]
     assert metrics["jsd_distance_mean"] == pytest.approx(np.sqrt(np.log(2)))
+    assert metrics["jsd_divergence_mean"] == pytest.approx(np.log(2))
 
 
 def test_shuffled_floor_keeps_the_counts_and_loses_their_places() -> None:

@@ -1,0 +1,230 @@
+"""No chromosome is in two splits of a fold, and the published tables are what was published."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from tiny import write_json
+
+from kerasac.errors import FoldError
+from kerasac.genome.assembly import Assembly
+from kerasac.genome.folds import (
+    BUILT_IN,
+    SPLITS,
+    Fold,
+    balanced_folds,
+    built_in_folds,
+    on_assembly,
+    read_folds,
+    rotated_folds,
+    write_folds,
+)
+
+HUMAN = [f"chr{name}" for name in (*range(1, 23), "X", "Y")]
+TABLE = (Fold(0, ("c",), ("b",), ("a",)), Fold(1, ("a",), ("c",), ("b",)), Fold(2, ("b",), ("a",), ("c",)))
+
+weights = st.dictionaries(st.sampled_from(HUMAN), st.integers(0, 1_000), min_size=3)
+
+
+def assert_disjoint(folds: tuple[Fold, ...]) -> None:
+    for fold in folds:
+        for one, other in itertools.combinations(SPLITS, 2):
+            assert not set(fold.split(one)) & set(fold.split(other))
+
+
+def chroms(fold: Fold) -> set[str]:
+    return set(fold.train + fold.valid + fold.test)
+
+
+def numbers(text: str) -> set[str]:
+    return {f"chr{name}" for name in text.split(",")}
+
+
+@pytest.mark.parametrize("scheme", BUILT_IN)
+def test_built_in_folds_are_disjoint_and_cover_the_genome(scheme: str) -> None:
+    folds = built_in_folds(scheme)
+    assert_disjoint(folds)
+    assert all(chroms(fold) == set(HUMAN) for fold in folds)
+    assert set().union(*(fold.test for fold in folds)) == set(HUMAN)
+
+
+def test_every_chromosome_is_tested_once_in_kerasac_10() -> None:
+    assert sorted(chrom for fold in built_in_folds("kerasac-10") for chrom in fold.test) == sorted(HUMAN)
+
+
+def test_kerasac_10_is_the_published_table() -> None:
+    folds = built_in_folds("kerasac-10")
+    tests = ["1", "2,19", "3,20", "6,13,22", "5,16,Y", "4,15,21", "7,14,18", "11,17,X", "9,12", "8,10"]
+    assert [set(fold.test) for fold in folds] == [numbers(line) for line in tests]
+    assert [fold.valid for fold in folds] == [folds[k - 1].test for k in range(10)]
+
+
+def test_hg38_5_is_encodes_table() -> None:
+    published = [
+        ("1,3,6", "8,20"),
+        ("2,8,9,16", "12,17"),
+        ("4,11,12,15,Y", "7,22"),
+        ("5,10,14,18,20,22", "6,21"),
+        ("7,13,17,19,21,X", "10,18"),
+    ]
+    found = [(set(fold.test), set(fold.valid)) for fold in built_in_folds("hg38-5")]
+    assert found == [(numbers(test), numbers(valid)) for test, valid in published]
+
+
+def test_unknown_scheme_names_the_nearest() -> None:
+    with pytest.raises(FoldError, match="unknown fold scheme 'hg38_5'; did you mean 'hg38-5'"):
+        built_in_folds("hg38_5")
+
+
+@given(weights, st.integers(3, 6))
+def test_balanced_folds_are_disjoint_and_test_every_chromosome_with_peaks_once(
+    by_chrom: dict[str, int], n: int
+) -> None:
+    useful = sorted(chrom for chrom, weight in by_chrom.items() if weight)
+    assume(len(useful) >= n)
+    folds = balanced_folds(by_chrom, n)
+    assert len(folds) == n
+    assert_disjoint(folds)
+    assert sorted(chrom for fold in folds for chrom in fold.test) == useful
+    assert all(chroms(fold) == set(useful) for fold in folds)
+
+
+@given(weights, st.integers(3, 6))
+def test_balanced_folds_are_as_even_as_the_heaviest_chromosome_allows(by_chrom: dict[str, int], n: int) -> None:
+    assume(sum(weight > 0 for weight in by_chrom.values()) >= n)
+    totals = [sum(by_chrom[chrom] for chrom in fold.test) for fold in balanced_folds(by_chrom, n)]
+    assert max(totals) - min(totals) <= max(by_chrom.values())
+
+
+@given(weights, st.randoms())
+def test_balanced_folds_do_not_depend_on_the_order_of_chromosomes(by_chrom: dict[str, int], random: Any) -> None:
+    assume(sum(weight > 0 for weight in by_chrom.values()) >= 3)
+    shuffled = list(by_chrom.items())
+    random.shuffle(shuffled)
+    assert balanced_folds(dict(shuffled), 3) == balanced_folds(by_chrom, 3)
+
+
+def test_too_few_chromosomes_are_counted() -> None:
+    with pytest.raises(FoldError, match=r"4 folds .* need 4 chromosomes with peaks, but only 2 have any \(a, c\)"):
+        balanced_folds({"a": 3, "b": 0, "c": 1}, 4)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_folds_leave_nothing_to_train_on(n: int) -> None:
+    with pytest.raises(FoldError, match=f"{n} folds leave no chromosomes to train on"):
+        balanced_folds({"a": 3, "b": 1}, n)
+
+
+def test_rotated_folds_validate_on_the_next_group() -> None:
+    folds = rotated_folds([["a"], ["b"], ["c", "d"]])
+    assert [(fold.test, fold.valid, fold.train) for fold in folds] == [
+        (("a",), ("b",), ("c", "d")),
+        (("b",), ("c", "d"), ("a",)),
+        (("c", "d"), ("a",), ("b",)),
+    ]
+
+
+@pytest.mark.parametrize("shared", list(itertools.combinations(SPLITS, 2)))
+def test_leak_is_named_with_its_splits(shared: tuple[str, str]) -> None:
+    splits = {name: (name,) for name in SPLITS}
+    for name in shared:
+        splits[name] += ("chr7",)
+    with pytest.raises(FoldError, match=f"chr7 in both {shared[0]} and {shared[1]} of fold 3"):
+        Fold(3, **splits)
+
+
+@pytest.mark.parametrize("empty", SPLITS)
+def test_empty_split_is_named(empty: str) -> None:
+    splits = {name: () if name == empty else (name,) for name in SPLITS}
+    with pytest.raises(FoldError, match=f"fold 3 has no {empty} chromosome"):
+        Fold(3, **splits)
+
+
+def test_written_folds_are_read_back(tmp_path: Path) -> None:
+    write_folds(tmp_path / "folds.json", TABLE)
+    assert read_folds([tmp_path / "folds.json"]) == TABLE
+
+
+def test_bpnet_split_file_is_read(tmp_path: Path) -> None:
+    table = {str(fold.index): {"test": fold.test, "val": fold.valid, "train": fold.train} for fold in TABLE}
+    assert read_folds([write_json(tmp_path / "splits.json", table)]) == TABLE
+
+
+def test_folds_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    one = TABLE[0].as_dict()
+    folds = read_folds([write_json(tmp_path / "splits.json", {"10": one, "2": one, "0": one})])
+    assert [fold.index for fold in folds] == [0, 2, 10]
+
+
+def test_chrombpnet_files_are_one_fold_each(tmp_path: Path) -> None:
+    paths = [write_json(tmp_path / f"fold_{fold.index}.json", fold.as_dict()) for fold in TABLE]
+    assert read_folds(paths) == TABLE
+    assert read_folds(paths[:1]) == TABLE[:1]
+
+
+def test_groups_of_chromosomes_are_rotated(tmp_path: Path) -> None:
+    groups = [["a"], ["b"], ["c"]]
+    assert read_folds([write_json(tmp_path / "f.json", {"folds": groups})]) == rotated_folds(groups)
+
+
+def test_the_teams_table_is_read(shared_dir: Path) -> None:
+    folds = read_folds([shared_dir / "data" / "yeast-atac" / "folds.json"])
+    assert len(folds) == 5
+    assert_disjoint(folds)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"0": {"train": ["a"], "val": ["b"], "test": ["b"]}}, r"f\.json: b in both valid and test of fold 0"),
+        ({"train": ["a"], "valid": ["a"], "test": ["b"]}, r"f\.json: a in both train and valid of fold 0"),
+        ({"folds": [["a"], ["b"], ["a"]]}, r"f\.json: a in both"),
+        ({"folds": [["a"], ["b"]]}, r"f\.json: 2 folds leave no chromosomes to train on"),
+        ({"folds": ["a", "b", "c"]}, r"f\.json: item 0 of folds is 'a'; expected a list"),
+        ({"0": {"train": "a", "val": ["b"], "test": ["c"]}}, r"f\.json: train of fold 0 is 'a'; expected a list"),
+        ({"0": {"train": [1], "val": ["b"], "test": ["c"]}}, r"f\.json: train of fold 0 is \[1\]; expected a list"),
+        ({"0": ["a"]}, r"fold 0 of .*f\.json is \['a'\]; expected lists named train"),
+        (
+            {"0": {"train": ["a"], "test": ["b"]}},
+            r"fold 0 of .*f\.json needs train, valid and test; it has train, test",
+        ),
+        ({"fold0": {}}, r"f\.json has neither"),
+        ([["a"]], r"f\.json holds a list"),
+    ],
+)
+def test_malformed_table_is_named(tmp_path: Path, document: Any, expected: str) -> None:
+    with pytest.raises(FoldError, match=expected):
+        read_folds([write_json(tmp_path / "f.json", document)])
+
+
+def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FoldError, match=r"none\.json does not exist"):
+        read_folds([tmp_path / "none.json"])
+    (tmp_path / "f.json").write_text("{")
+    with pytest.raises(FoldError, match=r"f\.json is not JSON"):
+        read_folds([tmp_path / "f.json"])
+
+
+def test_chromosomes_that_the_genome_lacks_are_dropped_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    mouse = Assembly(tuple(HUMAN[:19] + HUMAN[22:]), (1,) * 21)
+    with caplog.at_level(logging.WARNING):
+        folds = on_assembly(built_in_folds("kerasac-10"), mouse)
+    assert all(chroms(fold) == set(mouse.names) for fold in folds)
+    assert "chr20, chr21, chr22" in caplog.text
+
+
+def test_other_naming_is_an_error() -> None:
+    plain = Assembly(tuple(name.removeprefix("chr") for name in HUMAN), (1,) * 24)
+    with pytest.raises(FoldError, match="'chr1' of the fold table is not in the genome: it is called '1' there"):
+        on_assembly(built_in_folds("hg38-5"), plain)
+
+
+def test_split_that_loses_all_its_chromosomes_is_an_error() -> None:
+    with pytest.raises(FoldError, match="fold 0 has no test chromosome"):
+        on_assembly(TABLE, Assembly(("b", "c"), (1, 1)))

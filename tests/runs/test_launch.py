@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny import tiny_experiment
+
+from kerasac.config import ComputeSpec
+from kerasac.runs.launch import UnitAllotment, launch
+from kerasac.runs.trial import Event, Share, Unit, read_marker, run_unit
+from kerasac.steps.history import read_history
+from kerasac.steps.prepare import prepare
+
+
+class Recorder:
+    """A listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def started(self, unit: Unit) -> None:
+        self.events.append({"event": "started"})
+
+    def heard(self, unit: Unit, event: Event) -> None:
+        self.events.append(event)
+
+    def died(self, unit: Unit, message: str) -> None:
+        self.events.append({"event": "died", "message": message})
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event["event"] for event in self.events if "event" in event]
+
+
+def launch_one(tiny_folder: Path, run_folder: Path, cluster: dict[str, float], **compute: Any) -> tuple[Unit, Recorder]:
+    prepared = prepare(tiny_experiment(tiny_folder, compute=compute))
+    unit = Unit(prepared.folds[0], 1, str(run_folder))
+    recorder = Recorder()
+    allotment = UnitAllotment(prepared.experiment.compute, 1, cluster)
+    launch(prepared, [unit], allotment, recorder, scratch=run_folder / ".ray")
+    return unit, recorder
+
+
+@pytest.mark.ray
+@pytest.mark.keras
+def test_train_worker_fed_by_ray_data_gives_the_losses_of_a_process_alone(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
+) -> None:
+    compute = {"gpus": 0, "executor": "train", "samplers": 2, "max_parallel": 4}
+    unit, recorder = launch_one(tiny_folder, tmp_path / "ray", ray_cluster, **compute)
+    assert recorder.kinds == ["started", "stage", "epoch", "epoch", "stage", "stage", "done"]
+    prepared = prepare(tiny_experiment(tiny_folder))
+    alone = Unit(prepared.folds[0], 1, str(tmp_path / "alone"))
+    threads = UnitAllotment(ComputeSpec(**compute), 1, ray_cluster).share.threads
+    run_unit(prepared, alone, Share(threads=threads, samplers=0), lambda event: None)
+    assert read_marker(unit.folder)["plan_digest"] == read_marker(alone.folder)["plan_digest"]
+    ours, theirs = ([row["val_loss"] for row in read_history(u.folder / "history.csv")] for u in (unit, alone))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.ray
+@pytest.mark.keras
+@pytest.mark.parametrize("executor", ["direct", "train"])
+def test_logical_gpu_is_given_and_missed_by_tensorflow(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path, executor: str
+) -> None:
+    """Ray places the trainer on one of its two logical GPUs; TensorFlow sees none, which is an error by name."""
+    unit, recorder = launch_one(tiny_folder, tmp_path, ray_cluster, gpus=1, executor=executor)
+    assert recorder.kinds == ["started", "stage", "failed"]
+    assert "TensorFlow does not see one" in recorder.events[-1]["message"]
+    assert not (unit.folder / "model.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("compute", "n_units", "resources", "expected"),
+    [
+        ({}, 5, {"CPU": 2}, ("direct", 2, 1, 0, 0)),
+        ({}, 5, {"CPU": 16}, ("direct", 5, 3, 0, 0)),
+        ({}, 1, {"CPU": 2}, ("direct", 1, 2, 0, 0)),
+        ({"max_parallel": 1}, 5, {"CPU": 2}, ("direct", 1, 2, 0, 0)),
+        ({}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 2, 1)),
+        ({"gpus": 0.5}, 5, {"CPU": 16, "GPU": 2}, ("train", 4, 4, 2, 0.5)),
+        ({"gpus": 0}, 5, {"CPU": 4, "GPU": 2}, ("direct", 4, 1, 0, 0)),
+        ({"samplers": 1}, 5, {"CPU": 2}, ("direct", 2, 1, 1, 0)),
+        ({"executor": "train"}, 5, {"CPU": 2}, ("train", 2, 1, 0, 0)),
+    ],
+)
+def test_units_share_the_machine(
+    compute: dict[str, Any], n_units: int, resources: dict[str, float], expected: tuple[Any, ...]
+) -> None:
+    made = UnitAllotment(ComputeSpec(**compute), n_units, resources)
+    shared = (made.executor, made.max_parallel, made.share.threads, made.share.samplers, made.share.gpus)
+    assert shared == expected
+
+
+def test_more_gpus_than_there_are_is_an_error() -> None:
+    from kerasac.errors import RunError
+
+    with pytest.raises(RunError, match=r"compute\.gpus is 2, but Ray has 1"):
+        UnitAllotment(ComputeSpec(gpus=2), 5, {"CPU": 8, "GPU": 1})

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny import tiny_experiment
+
+from kerasac.runs.trial import Share, Unit, is_done, read_marker, run_unit
+from kerasac.steps.history import read_history
+from kerasac.steps.predictions import read_predictions
+from kerasac.steps.prepare import prepare
+
+pytestmark = pytest.mark.keras
+
+ARTEFACTS = ["history.csv", "model.keras", "predictions.h5", "scores.json", "scores.tsv", "unit.json"]
+
+
+def do_unit(tiny_folder: Path, run_folder: Path, *, seed: int = 1, **changes: Any) -> tuple[Unit, list[dict[str, Any]]]:
+    prepared = prepare(tiny_experiment(tiny_folder, **changes))
+    unit = Unit(prepared.folds[0], seed, str(run_folder))
+    events: list[dict[str, Any]] = []
+    run_unit(prepared, unit, Share(threads=1, samplers=0), events.append)
+    return unit, events
+
+
+@pytest.fixture(scope="module")
+def done(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Unit, list[dict[str, Any]]]:
+    return do_unit(tiny_folder, tmp_path_factory.mktemp("run"))
+
+
+def test_leaves_every_artefact(done: tuple[Unit, list[dict[str, Any]]]) -> None:
+    unit, events = done
+    assert [event["event"] for event in events] == ["stage", "epoch", "epoch", "stage", "stage", "done"]
+    assert all((unit.folder / name).stat().st_size for name in ARTEFACTS)
+    plots = {path.name for path in (unit.folder / "plots").iterdir()}
+    assert plots == {"counts.png", "jsd.png", "profiles.png", "training.png"}
+    assert is_done(unit.folder)
+
+
+def test_predicts_peaks_and_as_many_background_windows_of_the_test_chromosomes(
+    done: tuple[Unit, list[dict[str, Any]]],
+) -> None:
+    unit, _ = done
+    predictions = read_predictions(unit.folder / "predictions.h5")
+    assert set(predictions.chrom) == set(unit.fold.test)
+    assert predictions.is_peak.sum() * 2 == len(predictions.is_peak)
+    assert predictions.transform == "log"
+    assert predictions.pseudocount == 1
+    np.testing.assert_allclose(predictions.label_logcount, np.log(predictions.label_profile.sum(axis=1) + 1), rtol=1e-6)
+    assert predictions.mean_profile is not None
+    np.testing.assert_allclose(predictions.mean_profile.sum(axis=0), 1, rtol=1e-5)
+
+
+def test_loss_weight_is_the_median_count_of_training_peaks_over_ten(
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path
+) -> None:
+    unit, _ = done
+    prepared = prepare(tiny_experiment(tiny_folder))
+    peaks = prepared.plan(unit.fold, 1).train_peaks(10_000)
+    counts = prepared.source.batch(peaks).outputs["profile"].sum(axis=(1, 2))
+    weights = read_marker(unit.folder)["loss_weights"]
+    assert weights == {"profile": 1.0, "logcount": pytest.approx(np.median(counts) / 10)}
+
+
+def test_same_seed_gives_the_same_run_and_another_seed_another(
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path, tmp_path: Path
+) -> None:
+    first, _ = done
+    same, _ = do_unit(tiny_folder, tmp_path / "same")
+    other, _ = do_unit(tiny_folder, tmp_path / "other", seed=2)
+    digests = [read_marker(unit.folder)["plan_digest"] for unit in (first, same, other)]
+    losses = [[row["val_loss"] for row in read_history(unit.folder / "history.csv")] for unit in (first, same, other)]
+    assert digests[0] == digests[1] != digests[2]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=1e-5)
+    assert abs(losses[0][-1] - losses[2][-1]) > 1e-3
+
+
+def test_finished_unit_is_not_touched(done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path) -> None:
+    unit, _ = done
+    before = {path: path.stat().st_mtime_ns for path in unit.folder.rglob("*") if path.is_file()}
+    _, events = do_unit(tiny_folder, Path(unit.run_folder))
+    assert [event["event"] for event in events] == ["done"]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_lost_part_is_made_again_without_training(done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path) -> None:
+    unit, _ = done
+    scores = json.loads((unit.folder / "scores.json").read_text())
+    marker = {**read_marker(unit.folder), "state": "started"}
+    (unit.folder / "unit.json").write_text(json.dumps(marker))
+    (unit.folder / "scores.json").unlink()
+    _, events = do_unit(tiny_folder, Path(unit.run_folder))
+    assert [event.get("stage", event["event"]) for event in events] == ["score", "done"]
+    assert json.loads((unit.folder / "scores.json").read_text()) == scores
+
+
+def test_failure_is_reported_and_explained(tiny_folder: Path, tmp_path: Path) -> None:
+    unit, events = do_unit(tiny_folder, tmp_path, training={"learning_rate": 1e30})
+    assert events[-1]["event"] == "failed"
+    assert "lower training.learning_rate" in events[-1]["message"]
+    assert "Traceback" in (unit.folder / "error.txt").read_text()
+    assert not is_done(unit.folder)
+
+
+def test_gpu_that_tensorflow_does_not_see_is_an_error(tiny_folder: Path, tmp_path: Path) -> None:
+    from kerasac.models.backend import gpu_count
+
+    if gpu_count():
+        pytest.skip("TensorFlow sees a GPU here")
+    prepared = prepare(tiny_experiment(tiny_folder))
+    events: list[dict[str, Any]] = []
+    unit = Unit(prepared.folds[0], 1, str(tmp_path))
+    run_unit(prepared, unit, Share(threads=1, samplers=0, gpus=1), events.append)
+    assert "TensorFlow does not see one" in events[-1]["message"]

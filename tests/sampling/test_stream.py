@@ -1,0 +1,74 @@
+"""Batches are cuts of one stream: neither their size nor where it is resumed changes what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import tiny_experiment
+
+from kerasac.sampling.batches import Batch
+from kerasac.sampling.plan import SamplingPlan
+from kerasac.sampling.stream import Sampler, stream_in_process
+from kerasac.steps.prepare import Prepared, prepare
+
+
+@pytest.fixture(scope="module")
+def prepared(tiny_folder: Path) -> Prepared:
+    return prepare(tiny_experiment(tiny_folder, training={"batch_size": 10}))
+
+
+@pytest.fixture
+def plan(prepared: Prepared) -> SamplingPlan:
+    return prepared.plan(prepared.folds[0], seed=1)
+
+
+def joined(batches: Iterator[Batch]) -> dict[str, np.ndarray]:
+    parts = [{**batch.inputs, **batch.outputs} for batch in batches]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 144, 1_000])
+def test_batch_size_does_not_change_the_windows(prepared: Prepared, plan: SamplingPlan, batch_size: int) -> None:
+    found = joined(stream_in_process(prepared.source, plan.train, [0], batch_size))
+    batch = prepared.source.batch(plan.train(0))
+    assert_same(found, {**batch.inputs, **batch.outputs})
+
+
+def test_no_batch_spans_two_epochs(prepared: Prepared, plan: SamplingPlan) -> None:
+    sizes = [len(b.outputs["logcount"]) for b in stream_in_process(prepared.source, plan.train, [0, 1], 100)]
+    assert sizes == [100, 44, 100, 44]
+
+
+def test_resumed_stream_is_the_rest_of_the_whole(prepared: Prepared, plan: SamplingPlan) -> None:
+    whole = list(stream_in_process(prepared.source, plan.train, range(3), 50))
+    rest = list(stream_in_process(prepared.source, plan.train, [1, 2], 50))
+    assert len(rest) == 2 * len(whole) // 3
+    assert_same(joined(iter(whole[len(whole) // 3 :])), joined(iter(rest)))
+
+
+def test_no_epochs_are_no_batches(prepared: Prepared, plan: SamplingPlan) -> None:
+    assert list(stream_in_process(prepared.source, plan.train, [], 10)) == []
+
+
+def test_windows_are_read_when_they_are_asked_for(prepared: Prepared, plan: SamplingPlan) -> None:
+    asked = []
+    stream = stream_in_process(prepared.source, lambda epoch: asked.append(epoch) or plan.train(epoch), range(9), 50)
+    assert asked == []
+    next(stream)
+    assert asked == [0]
+
+
+def test_sampler_reads_rows_of_a_plan(prepared: Prepared, plan: SamplingPlan) -> None:
+    windows = plan.train(0)
+    rows = {"center": windows.center, "reverse": windows.reverse, "is_peak": windows.is_peak}
+    batch, expected = prepared.source.finish(Sampler(prepared.source)(rows)), prepared.source.batch(windows)
+    assert_same({**batch.inputs, **batch.outputs}, {**expected.inputs, **expected.outputs})

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kerasac.config import TrainingSpec
+from kerasac.errors import RunError
+from kerasac.models.backend import prepare_backend
+from kerasac.models.contract import Contract, Port
+from kerasac.models.registry import BPNetParameters, build_model
+from kerasac.sampling.batches import Batch
+from kerasac.steps.history import read_history
+
+pytestmark = pytest.mark.keras
+
+CONTRACT = Contract(
+    (Port("sequence", "sequence", 40, 4),),
+    (Port("profile", "profile", 10, 1, ("cuts",)), Port("logcount", "counts", 10, 1, ("cuts",))),
+)
+STEPS, EPOCHS = 4, 4
+
+
+def batch(seed: int) -> Batch:
+    rng = np.random.default_rng(seed)
+    profile = rng.poisson(2.0, (16, 10, 1)).astype(np.float32)
+    tokens = rng.integers(0, 4, (16, 40)).astype(np.uint8)
+    return Batch({"sequence": tokens}, {"profile": profile, "logcount": np.log1p(profile.sum(axis=1))})
+
+
+def stream(epochs: Sequence[int]) -> Iterator[Batch]:
+    for epoch in epochs:
+        for step in range(STEPS):
+            yield batch(100 * epoch + step)
+
+
+class InterruptedHereError(Exception):
+    pass
+
+
+def run(folder: Path, *, on_epoch: Callable[[Any], None] = lambda row: None, **changes: Any) -> Any:
+    """Train as a fresh process would, going on with what the folder holds."""
+    prepare_backend(threads=1)
+    import keras
+
+    from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
+
+    spec = TrainingSpec(**{"epochs": EPOCHS, "patience": EPOCHS, "schedule": "cosine", "warmup_steps": 6, **changes})
+    keras.utils.set_random_seed(7)
+    model = build_model("bpnet", CONTRACT, BPNetParameters(4, 1, 5, 3, 5))
+    compile_model(model, CONTRACT, spec, {"profile": 1.0, "logcount": 2.0})
+    start_at_mean(model, CONTRACT, batch(0))
+    result = train(model, TrainData(stream, STEPS, batch(9999)), spec, folder, on_epoch=on_epoch)
+    return result, model
+
+
+def _without_seconds(folder: Path) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(folder / "history.csv")]
+
+
+def test_resumed_training_equals_an_undisturbed_one(tmp_path: Path) -> None:
+    whole, model = run(tmp_path / "whole")
+
+    def interrupt(row: Any) -> None:
+        if row["epoch"] == 2:
+            raise InterruptedHereError
+
+    with pytest.raises(InterruptedHereError):
+        run(tmp_path / "parts", on_epoch=interrupt)
+    resumed, again = run(tmp_path / "parts")
+    assert resumed == whole
+    assert _without_seconds(tmp_path / "parts") == _without_seconds(tmp_path / "whole")
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_checkpoint_without_its_row_is_trained_again(tmp_path: Path) -> None:
+    """A run killed between the checkpoint and the row has one checkpoint too many."""
+    whole, _ = run(tmp_path)
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    (tmp_path / "history.csv").write_text("\n".join(lines[:-1]) + "\n")
+    again, _ = run(tmp_path)
+    assert again == whole
+
+
+def test_finished_training_is_not_repeated(tmp_path: Path) -> None:
+    whole, _ = run(tmp_path)
+    heard: list[Any] = []
+    again, _ = run(tmp_path, on_epoch=heard.append)
+    assert again == whole
+    assert heard == []
+
+
+def test_keeps_the_last_two_checkpoints_and_the_best(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, learning_rate=0.02, schedule="plateau", warmup_steps=0, epochs=8, patience=8)
+    assert result.best_epoch < 7, "a case where the best epoch is not among the last two"
+    kept = {int(path.name[6:10]) for path in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {result.best_epoch, 7, 8}
+
+
+def test_ends_with_the_best_epochs_weights(tmp_path: Path) -> None:
+    result, model = run(tmp_path, learning_rate=0.2, warmup_steps=0)
+    held_out = batch(9999)
+    loss = model.evaluate(held_out.inputs, held_out.outputs, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(result.best_loss, rel=1e-5)
+    assert result.best_loss == min(row["val_loss"] for row in read_history(tmp_path / "history.csv"))
+
+
+def test_warmup_starts_slow_and_leaves_the_recorded_rate(tmp_path: Path) -> None:
+    run(tmp_path / "cold", epochs=1, learning_rate=0.1, warmup_steps=0)
+    run(tmp_path / "warm", epochs=1, learning_rate=0.1, warmup_steps=1000)
+    cold, warm = (read_history(tmp_path / name / "history.csv")[0] for name in ("cold", "warm"))
+    assert cold["learning_rate"] == warm["learning_rate"] == pytest.approx(0.1)
+    assert cold["val_loss"] != warm["val_loss"]
+
+
+def test_loss_that_is_not_finite_ends_training_and_saves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"lower training\.learning_rate"):
+        run(tmp_path, learning_rate=1e30, warmup_steps=0)
+    assert list((tmp_path / "checkpoints").iterdir()) == []

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kerasac.errors import ModelError
 from kerasac.models.contract import Contract, Port
-from kerasac.models.registry import ARCHITECTURES, BPNetParameters, build_model, read_parameters
+from kerasac.models.registry import BPNetParameters, build_model, read_parameters
 
 TASKS = ("plus", "minus")
 
@@ -149,12 +149,3 @@ def test_misfit_is_refused_before_keras_is_loaded() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
     with pytest.raises(ModelError, match="longer than the receptive field allows"):
         build_model("bpnet", contract(flank=100), BPNetParameters())
-
-
-@pytest.mark.keras
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_registered_architecture_builds_at_the_smallest_flank(name: str) -> None:
-    small = BPNetParameters(filters=2, dilated_layers=1, first_kernel=3, profile_kernel=5)
-    made = contract(flank=10 + small.loss_bp // 2, out_flank=10)
-    model = build_model(name, made, small)
-    assert {key: tensor.shape[1:] for key, tensor in model.output.items()} == {"profile": (20, 2), "logcount": (2,)}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import tensorflow as tf
 
 from kerasac.config import TrainingSpec
 from kerasac.errors import RunError
@@ -76,12 +77,11 @@ def train(
         model.optimizer.learning_rate.assign(now.learning_rate)
         remaining = range(len(history), spec.epochs)
         model.fit(
-            _pairs(data.stream(remaining)),
+            _training_dataset(data.stream(remaining), data.valid),
             initial_epoch=len(history),
             epochs=spec.epochs,
             steps_per_epoch=data.steps,
-            validation_data=tuple(data.valid),
-            validation_batch_size=_VALIDATION_BATCH,
+            validation_data=_validation_dataset(data.valid),
             shuffle=False,
             verbose=0,
             callbacks=[_EpochEnd(state, data.steps)],
@@ -183,6 +183,23 @@ def _resumable(history: list[Row], checkpoints: Checkpoints) -> list[Row]:
     return history[: max(saved, default=0)]
 
 
-def _pairs(batches: Iterator[Batch]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for batch in batches:
-        yield batch.inputs, batch.outputs
+def _training_dataset(batches: Iterator[Batch], like: Batch) -> tf.data.Dataset:
+    """Wrap a stream of batches shaped ``like`` another, of any number of windows."""
+    signature = tuple(
+        {name: tf.TensorSpec((None, *array.shape[1:]), array.dtype, name) for name, array in arrays.items()}
+        for arrays in like
+    )
+    pairs = (tuple(batch) for batch in batches)
+    dataset = tf.data.Dataset.from_generator(lambda: pairs, output_signature=signature)
+    return _untuned(dataset.prefetch(2))
+
+
+def _validation_dataset(valid: Batch) -> tf.data.Dataset:
+    return _untuned(tf.data.Dataset.from_tensor_slices(tuple(valid)).batch(_VALIDATION_BATCH))
+
+
+def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Turn tf.data's tuning off: it gains nothing here, and its thread can hold up the end of ``fit`` by 30 s."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)

@@ -12,6 +12,7 @@ from kerasac.config import TrainingSpec
 from kerasac.models.backend import prepare_backend
 from kerasac.models.contract import Contract, Port
 from kerasac.models.registry import BPNetParameters, build_model
+from kerasac.sampling.batches import Batch
 
 pytestmark = pytest.mark.keras
 
@@ -106,7 +107,7 @@ def test_saved_model_predicts_the_same(keras: Any, tmp_path: Path) -> None:
 
 
 def test_learns_where_a_motif_is_and_how_many(keras: Any) -> None:
-    from kerasac.steps.train import compile_model
+    from kerasac.steps.train import compile_model, start_at_mean
 
     rng = np.random.default_rng(0)
     asked = contract(tasks=1)
@@ -118,8 +119,9 @@ def test_learns_where_a_motif_is_and_how_many(keras: Any) -> None:
     )
     wanted = {"profile": profile.astype(np.float32), "logcount": np.log1p(profile.sum(axis=1)).astype(np.float32)}
     model = build_model("bpnet", asked, SMALL)
-    compile_model(model, asked, TrainingSpec(learning_rate=0.01), {"profile": 1.0, "logcount": 3.0})
-    model.fit(given, wanted, epochs=12, batch_size=64, verbose=0)
+    compile_model(model, asked, TrainingSpec(learning_rate=0.01), {"profile": 1.0, "logcount": 20.0})
+    start_at_mean(model, asked, Batch(given, wanted))
+    model.fit(given, wanted, epochs=25, batch_size=32, verbose=0)
     predicted = model.predict(given, verbose=0)
     assert np.corrcoef(predicted["logcount"][:, 0], wanted["logcount"][:, 0])[0, 1] > 0.9
     assert (predicted["profile"][present, :, 0].argmax(axis=1) == 6).mean() > 0.9

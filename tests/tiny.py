@@ -35,6 +35,11 @@ def tiny_experiment(folder: Path, **changes: Any) -> Experiment:
     return make_experiment(_merged(_document(), changes), base=folder, origin="tiny experiment")
 
 
+def three_folds(folder: Path, **changes: Any) -> Experiment:
+    """Return a tiny experiment of three folds on CPUs."""
+    return tiny_experiment(folder, **{"folds": {"n": 3}, "compute": {"gpus": 0}, **changes})
+
+
 def make_tiny_files(folder: Path, *, seed: int = 0) -> None:
     """Write genome.fa, signal.tdb, peaks.narrowPeak, blacklist.bed and, last of all, chrom.sizes.
 

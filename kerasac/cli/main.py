@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from kerasac import __version__
 from kerasac.errors import KerasacError
+
+if TYPE_CHECKING:
+    from kerasac.config import Experiment
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,14 +25,14 @@ app = typer.Typer(
 )
 
 ExperimentFile = Annotated[
-    Optional[Path],  # noqa: UP045, typer reads it at run time
+    Path | None,
     typer.Argument(help="Experiment file (YAML). Without one: a small simulated genome with planted motifs."),
 ]
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. model.filters=32; repeatable.")
 ]
 DataFolder = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option("--data", help="Folder that relative paths are relative to; default: the file's own."),
 ]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for debugging.")]
@@ -39,14 +42,17 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only."
 @app.command()
 def cv(
     experiment: ExperimentFile = None,
-    folds: Annotated[Optional[int], typer.Option(help="Number of folds; sets folds.n.")] = None,  # noqa: UP045
-    out: Annotated[Optional[Path], typer.Option(help="Run folder; default: runs/<experiment name>.")] = None,  # noqa: UP045
+    folds: Annotated[int | None, typer.Option(help="Number of folds; sets folds.n.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<experiment name>.")] = None,
     overrides: Overrides = [],  # noqa: B006
     data: DataFolder = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train, predict and score every fold and seed; run it again to go on where it stopped."""
+    """Train, predict and score every fold and seed.
+
+    Run it again to go on where it stopped: finished folds are kept, an interrupted one goes on at its last epoch.
+    """
     console = _console(quiet=quiet)
     _set_volume(verbose, quiet=quiet)
     settings = (*overrides, *([f"folds.n={folds}"] if folds is not None else []))
@@ -66,7 +72,10 @@ def check(
     data: DataFolder = None,
     verbose: Verbose = 0,
 ) -> None:
-    """Find the mistakes of an experiment before any compute is spent, and say what it amounts to."""
+    """Find an experiment's mistakes, and say what it amounts to.
+
+    Nothing is trained. The same checks come first in cv.
+    """
     _set_volume(verbose, quiet=False)
     from kerasac.cli.show import show_facts
     from kerasac.steps.prepare import describe, prepare
@@ -77,7 +86,7 @@ def check(
 
 @app.command()
 def init() -> None:
-    """Print a commented experiment file to start from."""
+    """Print an experiment file to start from."""
     template = Path(__file__).parents[1] / "templates" / "experiment.yaml"
     sys.stdout.write(template.read_text())
 
@@ -89,11 +98,14 @@ def ingest(
     chrom_sizes: Annotated[Path, typer.Option(help="Chromosome sizes (or a FASTA index).")],
     out: Annotated[Path, typer.Option(help="TileDB array to write.")],
     overwrite: Annotated[bool, typer.Option(help="Replace an array that is there.")] = False,
-    workers: Annotated[Optional[int], typer.Option(help="Processes; default: by the amount of work.")] = None,  # noqa: UP045
+    workers: Annotated[int | None, typer.Option(help="Processes; default: by the amount of work.")] = None,
     data: DataFolder = None,
     verbose: Verbose = 0,
 ) -> None:
-    """Write bigWig and BED tracks into a TileDB array of seqdataloader's schema."""
+    """Write bigWig and BED tracks into a TileDB array.
+
+    The array has seqdataloader's schema. An interrupted ingest goes on when called again.
+    """
     _set_volume(verbose, quiet=False)
     from kerasac.cli.show import ingest_progress, show_facts
     from kerasac.store.ingest import ingest as write_array
@@ -115,13 +127,13 @@ def ingest(
 
 @app.command()
 def ui(
-    run: Annotated[Optional[Path], typer.Argument(help="Run folder; default: the newest in runs/.")] = None,  # noqa: UP045
+    run: Annotated[Path | None, typer.Argument(help="Run folder; default: the newest in runs/.")] = None,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
     host: Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 are open to the network.")] = (
         "127.0.0.1"
     ),
 ) -> None:
-    """Serve MLflow's pages (experiments, runs, metrics, plots, models) of a run folder on localhost."""
+    """Open MLflow's pages of a run folder on localhost."""
     from kerasac.runs.tracking import newest_run, serve_ui
 
     folder = run or newest_run(Path("runs"))
@@ -131,7 +143,7 @@ def ui(
 
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """Write summary.json, summary.tsv and report.html of a run folder anew."""
+    """Write the summary and report of a run folder anew."""
     from kerasac.steps.report import write_report
     from kerasac.steps.summary import summarize
 
@@ -157,7 +169,7 @@ def main() -> None:
         sys.exit(2)
 
 
-def _load(path: Path | None, settings: tuple[str, ...], data: Path | None, console: Console):  # type: ignore[no-untyped-def]
+def _load(path: Path | None, settings: tuple[str, ...], data: Path | None, console: Console) -> Experiment:
     from kerasac.config import load_experiment
     from kerasac.runs.embedded import embedded_experiment
 

@@ -21,10 +21,10 @@ def show_cross_validation(result: CrossValidation, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold")
     table.title = f"Held-out chromosomes, mean ± sd over {n} units"
     for heading in ("", "windows", "score", "better", "floor"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for row in headline(result.summary):
         floor = "" if row.floor is None else f"{row.floor:.3f} ({row.floor_label})"
-        table.add_row(row.label, row.windows, row.text(), row.better, floor)
+        table.add_row(row.label, row.windows.removesuffix(" windows"), row.text(), row.better, floor)
     console.print(table)
     trained = f"{result.n_trained} trained, {result.n_kept} finished before, {result.seconds:.0f} s"
     console.print(f"\n{trained}", highlight=False)

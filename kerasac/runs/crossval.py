@@ -240,7 +240,7 @@ def _changes(experiment: Experiment, run_folder: Path) -> str:
         for key in dict.fromkeys((*flat_before, *flat_after))
         if flat_before.get(key) != flat_after.get(key) and key.split(".")[0] not in _FREE_KEYS
     ]
-    return "; ".join(changed[:4]) or "the array was written to since"
+    return "; ".join(changed[:4]) or "the array or a BED file changed since"
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -107,10 +107,10 @@ class Tracker:
             parent = self._store.create_run(
                 experiment_id, run_name=self.folder.name, tags={"kerasac.kind": "cv", **_SOURCE_TAGS}
             )
-            self._record = {"uri": self.uri, "parent": parent.info.run_id, "units": {}, "logged": {}}
+            ids = {"experiment": experiment_id, "parent": parent.info.run_id}
+            self._record = {"uri": self.uri, **ids, "units": {}, "logged": {}}
             self._log_params(parent.info.run_id, parameters)
             self._write_record()
-        self._record["experiment"] = experiment_id
         self._store.update_run(self._record["parent"], status="RUNNING")
 
     def _start(self, unit: Unit) -> None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
+from tiny import three_folds
+
+if TYPE_CHECKING:
+    from kerasac.runs.crossval import CrossValidation
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +37,12 @@ def ray_cluster(_own_cache: None) -> Iterator[dict[str, float]]:
         with ray_session() as resources:
             yield resources
         ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def run(ray_cluster: dict[str, float], tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> CrossValidation:
+    """A finished cross-validation of three tiny folds; what a test changes it copies first."""
+    from kerasac.runs.crossval import cross_validate
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    return cross_validate(three_folds(tiny_folder), folder, console=Console(quiet=True))

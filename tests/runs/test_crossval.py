@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from tiny import tiny_experiment
+from tiny import three_folds
 
-from kerasac.config import Experiment
 from kerasac.errors import RunError
 from kerasac.runs.crossval import CrossValidation, cross_validate
 from kerasac.runs.lock import run_lock
@@ -22,18 +21,7 @@ from kerasac.steps.history import read_history
 
 pytestmark = [pytest.mark.ray, pytest.mark.keras]
 
-FOLDS = {"n": 3}
 RUN_FILES = ["experiment.yaml", "folds.json", "provenance.json", "summary.json", "summary.tsv", "report.html"]
-
-
-def experiment(tiny_folder: Path, **changes: Any) -> Experiment:
-    return tiny_experiment(tiny_folder, **{"folds": FOLDS, "compute": {"gpus": 0}, **changes})
-
-
-@pytest.fixture(scope="module")
-def run(ray_cluster: dict[str, float], tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> CrossValidation:
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    return cross_validate(experiment(tiny_folder), folder, console=Console(quiet=True))
 
 
 def _losses(folder: Path) -> list[float]:
@@ -92,32 +80,32 @@ def test_logged_model_predicts_as_the_saved_one(run: CrossValidation) -> None:
 
 def test_second_time_trains_nothing(run: CrossValidation, tiny_folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.folder.glob("fold-*/seed-*/*")}
-    again = cross_validate(experiment(tiny_folder), run.folder, console=Console(quiet=True))
+    again = cross_validate(three_folds(tiny_folder), run.folder, console=Console(quiet=True))
     assert (again.n_trained, again.n_kept) == (0, 3)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert again.summary.to_dict() == run.summary.to_dict()
 
 
 def test_changed_experiment_is_refused_with_the_changed_key(run: CrossValidation, tiny_folder: Path) -> None:
-    changed = experiment(tiny_folder, training={"epochs": 3})
+    changed = three_folds(tiny_folder, training={"epochs": 3})
     with pytest.raises(RunError, match=r"training\.epochs: 2 → 3.*choose another --out"):
         cross_validate(changed, run.folder, console=Console(quiet=True))
 
 
 def test_other_folds_are_refused(run: CrossValidation, tiny_folder: Path) -> None:
     with pytest.raises(RunError, match="other chromosomes in its splits"):
-        cross_validate(experiment(tiny_folder, folds={"n": 4}), run.folder, console=Console(quiet=True))
+        cross_validate(three_folds(tiny_folder, folds={"n": 4}), run.folder, console=Console(quiet=True))
 
 
 def test_folder_that_another_command_writes_is_refused(run: CrossValidation, tiny_folder: Path) -> None:
     with run_lock(run.folder), pytest.raises(RunError, match=f"written to by process {os.getpid()}"):
-        cross_validate(experiment(tiny_folder), run.folder, console=Console(quiet=True))
+        cross_validate(three_folds(tiny_folder), run.folder, console=Console(quiet=True))
 
 
 def test_failed_unit_is_named_and_the_command_can_go_on(
     ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
 ) -> None:
-    wrong = experiment(tiny_folder, training={"learning_rate": 1e30})
+    wrong = three_folds(tiny_folder, training={"learning_rate": 1e30})
     with pytest.raises(RunError, match=r"0 of 3 units are finished.*\n.*fold-0/seed-1: .*lower training"):
         cross_validate(wrong, tmp_path, console=Console(quiet=True))
 
@@ -125,7 +113,7 @@ def test_failed_unit_is_named_and_the_command_can_go_on(
 @pytest.mark.slow
 def test_driver_killed_in_mid_training_goes_on_at_the_last_epoch(tiny_folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "experiment.yaml"
-    file.write_text(experiment(tiny_folder, training={"epochs": 60, "patience": 60}).to_yaml())
+    file.write_text(three_folds(tiny_folder, training={"epochs": 60, "patience": 60}).to_yaml())
     command = [sys.executable, "-m", "kerasac", "cv", str(file), "--out", str(tmp_path / "run")]
     history = tmp_path / "run" / "fold-0" / "seed-1" / "history.csv"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:

@@ -257,6 +257,12 @@ def test_file_that_is_no_experiment_is_named(tmp_path: Path, text: str, expected
         load_experiment(write(tmp_path, text))
 
 
+def test_key_given_twice_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(MINIMAL + "store: other.tdb\n")
+    with pytest.raises(ConfigError, match=r"key 'store' is given twice\n.*line 11"):
+        load_experiment(tmp_path / "x.yaml")
+
+
 def test_missing_file_and_data_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml does not exist; .kerasac-ray init"):
         load_experiment(tmp_path / "none.yaml")

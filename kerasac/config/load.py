@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from kerasac.config.specs import Experiment, Spec
@@ -31,7 +29,7 @@ def load_experiment(path: Path, *, overrides: Sequence[str] = (), data_folder: P
     if not path.is_file():
         raise ConfigError(f"experiment file {path} does not exist; `kerasac-ray init > {path.name}` writes one")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
@@ -40,6 +38,18 @@ def load_experiment(path: Path, *, overrides: Sequence[str] = (), data_folder: P
         raise ConfigError(f"--data {data_folder} is not a folder")
     base = (data_folder or path.parent).resolve()
     return make_experiment(apply_overrides(document, overrides), base=base, origin=str(path))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a mapping that names a key twice, where plain YAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is given twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 def make_experiment(document: Mapping[str, Any], *, base: Path, origin: str) -> Experiment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -170,12 +171,14 @@ def main() -> None:
 
 
 def _load(path: Path | None, settings: tuple[str, ...], data: Path | None, console: Console) -> Experiment:
-    from kerasac.config import load_experiment
-    from kerasac.runs.embedded import embedded_experiment
-
     if path is None:
-        console.print("No experiment file given: using the embedded default, a simulated genome with planted motifs.")
+        from kerasac.runs.embedded import embedded_experiment
+
+        message = "No experiment file given: using the embedded default, a simulated genome with planted motifs."
+        console.print(message, soft_wrap=True)
         return embedded_experiment(settings)
+    from kerasac.config import load_experiment
+
     return load_experiment(path, overrides=settings, data_folder=data)
 
 
@@ -184,7 +187,7 @@ def _console(*, quiet: bool) -> Console:
 
 
 def _set_volume(verbose: int, *, quiet: bool) -> None:
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # MLflow sets its loggers' level when it is imported
     logging.getLogger("alembic").setLevel(logging.ERROR)
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)

@@ -6,13 +6,19 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kerasac.runs.crossval import CrossValidation
 from kerasac.steps.summary import headline
+
+if TYPE_CHECKING:
+    from kerasac.runs.crossval import CrossValidation
+
+
+_ARROWS = {"higher": "↑", "lower": "↓"}  # which way is better
 
 
 def show_cross_validation(result: CrossValidation, console: Console) -> None:
@@ -20,11 +26,11 @@ def show_cross_validation(result: CrossValidation, console: Console) -> None:
     n = len(result.summary.units)
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold")
     table.title = f"Held-out chromosomes, mean ± sd over {n} units"
-    for heading in ("", "windows", "score", "better", "floor"):
+    for heading in ("", "windows", "score", "", "floor"):
         table.add_column(heading, no_wrap=True)
     for row in headline(result.summary):
         floor = "" if row.floor is None else f"{row.floor:.3f} ({row.floor_label})"
-        table.add_row(row.label, row.windows.removesuffix(" windows"), row.text(), row.better, floor)
+        table.add_row(row.label, row.windows.removesuffix(" windows"), row.text(), _ARROWS[row.better], floor)
     console.print(table)
     trained = f"{result.n_trained} trained, {result.n_kept} finished before, {result.seconds:.0f} s"
     console.print(f"\n{trained}", highlight=False)

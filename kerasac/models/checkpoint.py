@@ -58,13 +58,16 @@ class Checkpoints:
         matches = (_NAME.match(file.name) for file in self.folder.iterdir())
         return sorted(int(match.group(1)) for match in matches if match)
 
-    def save(self, model: keras.Model, epoch: int, *, best: int) -> None:
-        """Write the checkpoint of an epoch and drop those that are neither recent nor the best."""
+    def save(self, model: keras.Model, epoch: int) -> None:
+        """Write the checkpoint of an epoch."""
         partial = self.folder / f".partial-{self.path(epoch).name}"
         model.save_weights(partial)
         partial.replace(self.path(epoch))
+
+    def drop(self, *, newest: int, best: int) -> None:
+        """Drop the checkpoints that are neither one of the last two nor the best."""
         for old in self.epochs():
-            if old not in (best, epoch, epoch - 1):
+            if old not in (best, newest, newest - 1):
                 self.path(old).unlink()
 
     def load(self, model: keras.Model, epoch: int) -> None:

@@ -26,15 +26,12 @@ from kerasac.runs.launch import UnitAllotment, launch, ray_session
 from kerasac.runs.lock import run_lock
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.tracking import Tracker, flat_parameters
-from kerasac.runs.trial import Event, Unit, is_done, read_marker, versions
-from kerasac.steps.prepare import Prepared, prepare
+from kerasac.runs.trial import MARKER, Event, Unit, is_done, read_marker, versions
+from kerasac.steps.prepare import UNIT_INDEPENDENT, Prepared, prepare
 from kerasac.steps.report import write_report
 from kerasac.steps.summary import Summary, summarize
 
 logger = logging.getLogger(__name__)
-
-# Keys that may differ between two runs into one folder: they do not change what a fold and seed gives.
-_FREE_KEYS = ("name", "seeds", "folds", "compute", "tracking")
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,12 @@ def cross_validate(experiment: Experiment, run_folder: Path, *, console: Console
     prepared = prepare(experiment)
     run_folder = run_folder.resolve()
     units = [Unit(fold, seed, str(run_folder)) for seed in experiment.seeds for fold in prepared.folds]
-    run_folder.mkdir(parents=True, exist_ok=True)
+    _make(run_folder)
     with run_lock(run_folder):
-        check_folder(prepared, units, run_folder)
-        _write_origin(prepared, run_folder)
+        check_folder(prepared, run_folder)
         pending = [unit for unit in units if not is_done(unit.folder)]
+        if pending or not (run_folder / "provenance.json").exists():
+            _write_origin(prepared, run_folder)
         tracker = Tracker(experiment, run_folder)
         if pending or not (run_folder / "summary.json").exists() or tracker.needs(units):
             tracker.open(flat_parameters(experiment))
@@ -87,21 +85,24 @@ def cross_validate(experiment: Experiment, run_folder: Path, *, console: Console
     )
 
 
-def check_folder(prepared: Prepared, units: Sequence[Unit], run_folder: Path) -> None:
-    """Raise RunError when the folder holds results of another experiment, another array or other folds."""
+def check_folder(prepared: Prepared, run_folder: Path) -> None:
+    """Raise RunError when the folder holds results of another experiment, another array or other folds.
+
+    All units there count, not only those asked for now: the summary is over all of them.
+    """
     fingerprint = prepared.fingerprint()
-    for unit in units:
-        marker = read_marker(unit.folder)
-        if not marker:
-            continue
-        if marker.get("split") != unit.fold.as_dict():
+    splits = {f"fold-{fold.index}": fold.as_dict() for fold in prepared.folds}
+    for path in sorted(run_folder.glob(f"fold-*/seed-*/{MARKER}")):
+        unit, fold = path.parent, path.parent.parent.name
+        marker = read_marker(unit)
+        if fold in splits and marker.get("split") != splits[fold]:
             raise RunError(
-                f"{unit.folder} was made with other chromosomes in its splits; choose another --out, or remove it"
+                f"{unit} was made with other chromosomes in its splits; choose another --out, or remove {run_folder}"
             )
         if marker.get("fingerprint") != fingerprint:
             changed = _changes(prepared.experiment, run_folder)
             raise RunError(
-                f"{unit.folder} was made by another experiment ({changed}); choose another --out, or remove it"
+                f"{unit} was made by another experiment ({changed}); choose another --out, or remove {run_folder}"
             )
 
 
@@ -172,13 +173,27 @@ def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, failures:
     if done:
         summary = summarize(run_folder)
         write_report(run_folder)
-        tracker.close(finished=len(done) == len(units), metrics=_means(summary))
-    missing = [unit.name for unit in units if unit not in done]
+    missing = [unit for unit in units if unit not in done]
+    for unit in missing:
+        if unit.name not in failures:
+            tracker.interrupt(unit)
+    tracker.close(finished=not missing, metrics=_means(summary) if summary is not None else {})
     if summary is not None and not missing:
         return summary
-    lines = [f"{name}: {failures.get(name, 'was interrupted')}" for name in missing]
+    lines = [f"{unit.name}: {failures.get(unit.name, _interrupted(unit))}" for unit in missing]
     kept = f"{len(done)} of {len(units)} units are finished and kept"
     raise RunError("\n".join([f"{kept}; the same command goes on with the rest.", *lines]))
+
+
+def _interrupted(unit: Unit) -> str:
+    return "was interrupted" if read_marker(unit.folder) else "was not started"
+
+
+def _make(run_folder: Path) -> None:
+    try:
+        run_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the run folder {run_folder} ({error.strerror}); choose another --out") from error
 
 
 def _means(summary: Summary) -> dict[str, float]:
@@ -238,7 +253,7 @@ def _changes(experiment: Experiment, run_folder: Path) -> str:
     changed = [
         f"{key}: {flat_before.get(key)} → {flat_after.get(key)}"
         for key in dict.fromkeys((*flat_before, *flat_after))
-        if flat_before.get(key) != flat_after.get(key) and key.split(".")[0] not in _FREE_KEYS
+        if flat_before.get(key) != flat_after.get(key) and key.split(".")[0] not in UNIT_INDEPENDENT
     ]
     return "; ".join(changed[:4]) or "the array or a BED file changed since"
 

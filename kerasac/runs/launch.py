@@ -94,14 +94,20 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
     if ray.is_initialized():
         yield ray.cluster_resources()
         return
-    ray.init(
-        address=address,
-        include_dashboard=False if address is None else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-        runtime_env={"env_vars": QUIET},
-    )
+    try:
+        ray.init(
+            address=address,
+            num_cpus=_narrower_cpus() if address is None else None,
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+            runtime_env={"env_vars": QUIET},
+        )
+    except ConnectionError as error:
+        raise RunError(
+            f"no Ray cluster answers at {address}; start one with `ray start --head`, or unset RAY_ADDRESS"
+        ) from error
     _hush()
     try:
         yield ray.cluster_resources()
@@ -119,6 +125,8 @@ class UnitAllotment:
     def __init__(self, compute: ComputeSpec, n_units: int, resources: dict[str, float]) -> None:
         cpus, gpus = max(1.0, resources.get("CPU", 1.0)), resources.get("GPU", 0.0)
         per_unit = (1.0 if gpus else 0.0) if compute.gpus == "auto" else float(compute.gpus)
+        if per_unit > 1 and per_unit != int(per_unit):
+            raise RunError(f"compute.gpus is {per_unit:g}; give a fraction below 1, to share a GPU, or whole GPUs")
         if per_unit > gpus:
             raise RunError(
                 f"compute.gpus is {per_unit:g}, but Ray has {gpus:g}; set it to 0 to train on CPUs, or start Ray with "
@@ -127,10 +135,21 @@ class UnitAllotment:
         self.executor = compute.executor if compute.executor != "auto" else ("train" if per_unit else "direct")
         room = int(gpus / per_unit) if per_unit else int(cpus)
         wanted = room if compute.max_parallel == "auto" else int(compute.max_parallel)
-        self.max_parallel = max(1, min(wanted, n_units))
+        self.max_parallel = max(1, min(wanted, n_units, room) if per_unit else min(wanted, n_units))
         self.cpus = cpus / self.max_parallel
         samplers = compute.samplers if compute.samplers != "auto" else (2 if self.cpus >= 4 else 0)
         self.share = Share(max(1, int(self.cpus)), samplers, per_unit)
+        self._check_samplers()
+
+    def _check_samplers(self) -> None:
+        """Refuse samplers that leave their trainer no CPU: Ray would wait for more CPUs for ever, and say nothing."""
+        trainer = _TRIAL_CPUS + (_WORKER_CPUS if self.executor == "train" else 0)
+        at_most = int((self.cpus - trainer) / SAMPLER_CPUS)
+        if self.share.samplers > max(0, at_most):
+            raise RunError(
+                f"compute.samplers is {self.share.samplers}, but a unit's share of {self.cpus:g} CPUs "
+                f"({self.max_parallel} at a time) has room for {max(0, at_most)}; lower it, or compute.max_parallel"
+            )
 
     def describe(self) -> str:
         """Return the sharing in words."""
@@ -143,10 +162,9 @@ def _trial_resources(allotment: UnitAllotment) -> Any:
     if allotment.executor == "train":
         return {"CPU": _TRIAL_CPUS}
     share = allotment.share
-    trainer = {"CPU": max(_TRIAL_CPUS, allotment.cpus - SAMPLER_CPUS * share.samplers)}
-    if share.gpus:
-        trainer["GPU"] = share.gpus
-    return tune.PlacementGroupFactory([trainer, *([{"CPU": SAMPLER_CPUS}] * share.samplers)])
+    # Left free rather than reserved: Ray Data starts its actors outside the trial's placement group.
+    trainer = {"CPU": allotment.cpus - SAMPLER_CPUS * share.samplers}
+    return trainer | ({"GPU": share.gpus} if share.gpus else {})
 
 
 class _Shared:
@@ -199,8 +217,16 @@ class _Hearing(tune.Callback):  # type: ignore[misc]
         self.listener.heard(self.units[trial.config["unit"]], result)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        cause = str(trial.get_error()).strip().splitlines()[-1]
+        cause = (str(trial.get_error()).strip().splitlines() or ["no message"])[-1]
         self.listener.died(self.units[trial.config["unit"]], f"its process died {_RETRIES + 1} times ({cause})")
+
+
+def _narrower_cpus() -> int | None:
+    """Return the cores that a Slurm job or taskset leaves this process; None where Ray's own count is right."""
+    if not hasattr(os, "sched_getaffinity"):  # macOS
+        return None
+    allowed = len(os.sched_getaffinity(0))
+    return allowed if allowed < (os.cpu_count() or 1) else None  # Ray knows the limits of containers
 
 
 def _hush() -> None:

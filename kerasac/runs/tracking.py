@@ -56,8 +56,9 @@ class Tracker:
         self._guard(lambda: self._open(parameters))
 
     def needs(self, units: Sequence[Unit]) -> bool:
-        """Whether some of these finished units were never logged, or were left half logged."""
-        return not all(self._record.get("logged", {}).get(unit.name) for unit in units)
+        """Whether the store is new, or lacks some of these finished units."""
+        known = (self.folder / STORE).exists() if self.local else self._record.get("uri") == self.uri
+        return not known or not all(self._record.get("logged", {}).get(unit.name) for unit in units)
 
     def start(self, unit: Unit) -> None:
         """Create or reopen the run of a unit."""
@@ -70,6 +71,10 @@ class Tracker:
     def fail(self, unit: Unit, message: str) -> None:
         """Mark a unit's run as failed."""
         self._guard(lambda: self._fail(unit, message))
+
+    def interrupt(self, unit: Unit) -> None:
+        """Mark a unit's run, if it has one, as ended before its time."""
+        self._guard(lambda: self._interrupt(unit))
 
     def catch_up(self, unit: Unit) -> None:
         """Log all of a finished unit that the store does not have yet: epochs, scores, files, model."""
@@ -85,7 +90,8 @@ class Tracker:
         try:
             action()
         except (MlflowException, OSError, ValueError) as error:
-            self.problem = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            first_line = (str(error).splitlines() or ["no message"])[0]
+            self.problem = f"{type(error).__name__}: {first_line}"
             logger.warning("MLflow at %s cannot be written (%s); the run goes on without it", self.uri, self.problem)
 
     @property
@@ -95,12 +101,19 @@ class Tracker:
         return self._client
 
     def _open(self, parameters: Mapping[str, Any]) -> None:
+        # MLflow's own patience, seven tries with growing pauses, would hold up a training for minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         # log_model, unlike the client, takes its store from the process.
         mlflow.set_tracking_uri(self.uri)
         known = self._store.get_experiment_by_name(self.name)
         if known is None:
             place = (self.folder / ARTIFACTS).resolve().as_uri() if self.local else None
             experiment_id = self._store.create_experiment(self.name, artifact_location=place, tags=_EXPERIMENT_TAGS)
+        elif known.lifecycle_stage == "deleted":
+            raise MlflowException(
+                f"experiment {self.name!r} was deleted there; restore it (`mlflow experiments restore --experiment-id "
+                f"{known.experiment_id}`), or set tracking.experiment to another name"
+            )
         else:
             experiment_id = known.experiment_id
         if self._record.get("uri") != self.uri or not self._exists(self._record.get("parent")):
@@ -114,6 +127,8 @@ class Tracker:
         self._store.update_run(self._record["parent"], status="RUNNING")
 
     def _start(self, unit: Unit) -> None:
+        if self._record["logged"].pop(unit.name, False):
+            del self._record["units"][unit.name]  # its folder was removed since: it is trained anew, as a new run
         self._run_of(unit)
 
     def _run_of(self, unit: Unit) -> str:
@@ -178,6 +193,11 @@ class Tracker:
                 pip_requirements=["kerasac-ray"],
             )
 
+    def _interrupt(self, unit: Unit) -> None:
+        run_id = self._record["units"].get(unit.name)
+        if run_id is not None:
+            self._store.set_terminated(run_id, status="KILLED")
+
     def _close(self, *, finished: bool, metrics: Mapping[str, float]) -> None:
         parent = self._record["parent"]
         self._store.log_batch(parent, metrics=[_metric(name, value) for name, value in metrics.items()])
@@ -237,8 +257,12 @@ def serve_ui(run_folder: Path, *, host: str, port: int) -> int:
     Raises
     ------
     RunError
-        When the folder holds no store.
+        When the folder holds no store, or a server keeps its runs.
     """
+    record = run_folder / RECORD
+    uri = json.loads(record.read_text())["uri"] if record.exists() else ""
+    if uri.startswith("http"):
+        raise RunError(f"{run_folder} is tracked by the MLflow server at {uri}; open that address in a browser")
     if not (run_folder / STORE).exists():
         raise RunError(f"{run_folder} holds no MLflow store ({STORE}); run `kerasac-ray cv` first, or name its folder")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(run_folder)]

@@ -81,8 +81,14 @@ def run_unit(prepared: Prepared, unit: Unit, share: Share, report: Report) -> No
             _UnitRun(prepared, unit, share, report).run()
     except Exception as error:
         (unit.folder / "error.txt").write_text(traceback.format_exc())
-        message = str(error) if isinstance(error, KerasacError) else f"{type(error).__name__}: {error}"
-        report({"event": "failed", "message": message})
+        report({"event": "failed", "message": _message(error, unit)})
+
+
+def _message(error: Exception, unit: Unit) -> str:
+    if isinstance(error, KerasacError):
+        return str(error)
+    first_line = (str(error).splitlines() or [""])[0]  # TensorFlow's go on for pages
+    return f"{type(error).__name__}: {first_line} (all of it in {unit.folder / 'error.txt'})"
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
@@ -135,7 +141,7 @@ class _UnitRun:
         self.report({"event": "done", **self.marker})
 
     def _train(self) -> None:
-        prepare_backend(self.share.threads)
+        prepare_backend(self.share.threads, gpus=self.share.gpus > 0)
         import keras
 
         from kerasac.models.checkpoint import save_model
@@ -179,7 +185,7 @@ class _UnitRun:
         save_model(model, self.folder / "model.keras")
 
     def _predict(self) -> None:
-        prepare_backend(self.share.threads)
+        prepare_backend(self.share.threads, gpus=self.share.gpus > 0)
         from kerasac.models.checkpoint import load_model
         from kerasac.steps.predict import predict
 

@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 MAP_LIMIT_BYTES = 64 * 1024**3  # decoded tracks beyond this are read from the array instead
 _DEFAULT_FOLDS = 5
-_UNIT_INDEPENDENT = ("name", "seeds", "folds", "compute", "tracking")
+# Keys that may differ between two runs into one folder: they do not change what a fold and seed gives.
+UNIT_INDEPENDENT = ("name", "seeds", "folds", "compute", "tracking")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Prepared:
 
     def fingerprint(self) -> str:
         """Return what decides the results of a fold and seed: specs, array, regions and positions; 16 hex digits."""
-        spec = {key: value for key, value in self.experiment.as_dict().items() if key not in _UNIT_INDEPENDENT}
+        spec = {key: value for key, value in self.experiment.as_dict().items() if key not in UNIT_INDEPENDENT}
         state = store_state(self.layout.path)
         return digest({"experiment": spec, "store": state, "candidates": self.candidates.digest()})
 

@@ -131,11 +131,15 @@ class _State:
         return standing(self.spec, [row["val_loss"] for row in self.history])
 
     def add(self, model: keras.Model, row: Row) -> Standing:
-        """Save an epoch: first the checkpoint, then the row that makes it count."""
+        """Save an epoch: first the checkpoint, then the row that makes it count.
+
+        Old checkpoints go last: killed before the row, a resumed training still needs the best epoch until then.
+        """
         self.history.append(row)
         now = self.standing
-        self.checkpoints.save(model, len(self.history), best=now.best_epoch)
+        self.checkpoints.save(model, len(self.history))
         write_history(self.folder / "history.csv", self.history)
+        self.checkpoints.drop(newest=len(self.history), best=now.best_epoch)
         self.on_epoch(row)
         return now
 

@@ -97,6 +97,19 @@ def test_other_folds_are_refused(run: CrossValidation, tiny_folder: Path) -> Non
         cross_validate(three_folds(tiny_folder, folds={"n": 4}), run.folder, console=Console(quiet=True))
 
 
+def test_changed_experiment_is_refused_with_another_seed_too(run: CrossValidation, tiny_folder: Path) -> None:
+    """The summary is over all seeds in the folder, so they must be of one experiment."""
+    changed = three_folds(tiny_folder, training={"epochs": 3}, seeds=[2])
+    with pytest.raises(RunError, match=r"training\.epochs: 2 → 3"):
+        cross_validate(changed, run.folder, console=Console(quiet=True))
+
+
+def test_folder_that_cannot_be_made_is_named(tiny_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot make the run folder .*file \(File exists\)"):
+        cross_validate(three_folds(tiny_folder), tmp_path / "file", console=Console(quiet=True))
+
+
 def test_folder_that_another_command_writes_is_refused(run: CrossValidation, tiny_folder: Path) -> None:
     with run_lock(run.folder), pytest.raises(RunError, match=f"written to by process {os.getpid()}"):
         cross_validate(three_folds(tiny_folder), run.folder, console=Console(quiet=True))

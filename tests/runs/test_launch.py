@@ -8,6 +8,7 @@ import pytest
 from tiny import tiny_experiment
 
 from kerasac.config import ComputeSpec
+from kerasac.errors import RunError
 from kerasac.runs.launch import UnitAllotment, launch
 from kerasac.runs.trial import Event, Share, Unit, read_marker, run_unit
 from kerasac.steps.history import read_history
@@ -83,6 +84,7 @@ def test_logical_gpu_is_given_and_missed_by_tensorflow(
         ({}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 2, 1)),
         ({"gpus": 0.5}, 5, {"CPU": 16, "GPU": 2}, ("train", 4, 4, 2, 0.5)),
         ({"gpus": 0}, 5, {"CPU": 4, "GPU": 2}, ("direct", 4, 1, 0, 0)),
+        ({"max_parallel": 5}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 2, 1)),
         ({"samplers": 1}, 5, {"CPU": 2}, ("direct", 2, 1, 1, 0)),
         ({"executor": "train"}, 5, {"CPU": 2}, ("train", 2, 1, 0, 0)),
     ],
@@ -95,8 +97,34 @@ def test_units_share_the_machine(
     assert shared == expected
 
 
-def test_more_gpus_than_there_are_is_an_error() -> None:
-    from kerasac.errors import RunError
+@pytest.mark.parametrize(
+    ("compute", "resources", "message"),
+    [
+        ({"gpus": 2}, {"CPU": 8, "GPU": 1}, r"compute\.gpus is 2, but Ray has 1"),
+        ({"gpus": 1.5}, {"CPU": 8, "GPU": 4}, r"compute\.gpus is 1\.5; give a fraction below 1"),
+        ({"samplers": 4}, {"CPU": 1}, r"compute\.samplers is 4, .* share of 1 CPUs \(1 at a time\) has room for 3"),
+        ({"samplers": 8}, {"CPU": 2}, r"compute\.samplers is 8, .* share of 1 CPUs \(2 at a time\) has room for 3"),
+        ({"samplers": 2, "executor": "train"}, {"CPU": 2}, r"compute\.samplers is 2, .* has room for 1"),
+    ],
+)
+def test_what_ray_could_never_place_is_an_error(
+    compute: dict[str, Any], resources: dict[str, float], message: str
+) -> None:
+    with pytest.raises(RunError, match=message):
+        UnitAllotment(ComputeSpec(**compute), 5, resources)
 
-    with pytest.raises(RunError, match=r"compute\.gpus is 2, but Ray has 1"):
-        UnitAllotment(ComputeSpec(gpus=2), 5, {"CPU": 8, "GPU": 1})
+
+@pytest.mark.ray
+@pytest.mark.keras
+def test_samplers_of_units_that_fill_the_machine_get_their_cpus(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
+) -> None:
+    """Ray Data starts samplers outside the trial's placement group: what trials reserve, samplers cannot have."""
+    compute = {"gpus": 0, "executor": "direct", "samplers": 1, "max_parallel": 2}
+    prepared = prepare(tiny_experiment(tiny_folder, compute=compute))
+    units = [Unit(fold, 1, str(tmp_path)) for fold in prepared.folds[:3]]
+    recorder = Recorder()
+    allotment = UnitAllotment(prepared.experiment.compute, len(units), ray_cluster)
+    assert allotment.max_parallel * allotment.cpus == ray_cluster["CPU"]
+    launch(prepared, units, allotment, recorder, scratch=tmp_path / ".ray")
+    assert recorder.kinds.count("done") == len(units)

@@ -13,7 +13,8 @@ from kerasac.models.backend import prepare_backend
 from kerasac.models.contract import Contract, Port
 from kerasac.models.registry import BPNetParameters, build_model
 from kerasac.sampling.batches import Batch
-from kerasac.steps.history import read_history
+from kerasac.steps.history import read_history, write_history
+from kerasac.steps.schedule import Standing
 
 pytestmark = pytest.mark.keras
 
@@ -84,6 +85,28 @@ def test_checkpoint_without_its_row_is_trained_again(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("\n".join(lines[:-1]) + "\n")
     again, _ = run(tmp_path)
     assert again == whole
+
+
+def test_best_checkpoint_outlives_an_epoch_that_was_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between a checkpoint and its row, a training goes on with a history whose best epoch must be there."""
+    from kerasac.steps import train
+
+    def killed(path: Path, rows: list[Any]) -> None:
+        if len(rows) == 4:
+            raise InterruptedHereError
+        write_history(path, rows)
+
+    monkeypatch.setattr(train, "write_history", killed)
+
+    def best_is_1_until_4(state: Any) -> Standing:
+        return Standing(4 if len(state.history) == 4 else 1, 0.0, 0.01, False)
+
+    monkeypatch.setattr(train._State, "standing", property(best_is_1_until_4))
+    with pytest.raises(InterruptedHereError):
+        run(tmp_path)
+    assert {int(path.name[6:10]) for path in (tmp_path / "checkpoints").iterdir()} >= {1, 3}
 
 
 def test_finished_training_is_not_repeated(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from kerasac.errors import RunError
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,18 @@ def file_facts(path: Path) -> dict[str, object]:
     """Return what tells one state of a file from another without reading it: path, bytes, time of change."""
     status = path.stat()
     return {"path": str(path.resolve()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def content_digest(file: Path) -> str:
+    """Return the SHA-256 of a file that never changes once it is whole, such as one in the cache.
+
+    It is kept beside the file, since hashing gigabytes takes seconds.
+    """
+    kept = file.with_name(file.name + ".sha256")
+    if not kept.exists():
+        with file.open("rb") as content:
+            write_whole(kept, hashlib.file_digest(content, "sha256").hexdigest())
+    return kept.read_text(encoding="utf-8")
 
 
 def built_once(target: Path, build: Callable[[Path], None]) -> Path:
@@ -60,11 +75,30 @@ def built_once(target: Path, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on ``path`` (created when missing); the system frees it when the process ends."""
+    """Hold an exclusive lock on ``path`` (created when missing); the system frees it when the process ends.
+
+    Raises
+    ------
+    RunError
+        When the file system has no locks.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle, path, fcntl.LOCK_EX)
         yield
+
+
+def lock(handle: TextIO, path: Path, how: int) -> None:
+    """Lock an open file; raises BlockingIOError when it is held and ``how`` does not wait, RunError without locks."""
+    try:
+        fcntl.flock(handle, how)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise RunError(
+            f"the file system of {path.parent} has no file locks ({error.strerror}); use another folder "
+            "(on Lustre: a mount with the flock option)"
+        ) from error
 
 
 def remove(path: Path) -> None:

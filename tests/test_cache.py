@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasac.cache import built_once, cache_folder, digest, file_facts, remove, whole_file, write_whole
+from kerasac.cache import built_once, cache_folder, content_digest, digest, file_facts, remove, whole_file, write_whole
 
 
 def build_slowly(target: Path) -> None:
@@ -137,3 +138,10 @@ def test_cache_folder_is_where_the_variable_says(tmp_path: Path, monkeypatch: py
     assert cache_folder() == tmp_path / "c"
     monkeypatch.delenv("KERASAC_CACHE")
     assert cache_folder() == Path.home() / ".cache" / "kerasac-ray"
+
+
+def test_content_digest_is_that_of_the_bytes_and_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "values"
+    file.write_bytes(b"ACGT")
+    assert content_digest(file) == hashlib.sha256(b"ACGT").hexdigest()
+    assert (tmp_path / "values.sha256").read_text() == content_digest(file)

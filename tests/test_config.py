@@ -136,7 +136,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         (["outputs.1.min=2", "outputs.1.max=1"], "outputs.1: min 2 is above max 1"),
         (["training.min_learning_rate=1"], "training: min_learning_rate 1 is above learning_rate 0.001"),
         (["seeds=[1, 1]"], r"seeds \[1, 1\] repeat"),
-        (["seeds=[-1]"], r"seeds \[-1\] must not be negative"),
+        (["seeds=[-1]"], r"seeds \[-1\] must be 0 or more"),
+        (["seeds=[4294967296]"], r"seeds \[4294967296\] must be 0 or more, and below 2\^32"),
         (["sampling.peaks={attribute: p}"], "sampling: name either 'peaks' .* both are given"),
         (["sampling.regions=null"], "sampling: name either 'peaks' .* neither is given"),
         (

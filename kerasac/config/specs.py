@@ -56,7 +56,7 @@ class Spec(BaseModel):
 
 
 class GenomeSpec(Spec):
-    """The genome: FASTA (plain or bgzip), and regions that no window may touch."""
+    """The genome: FASTA (plain or bgzip), and a blacklist: no window is centred there, no background touches it."""
 
     fasta: DataPath
     chrom_sizes: DataPath | None = None
@@ -296,8 +296,8 @@ class Experiment(Spec):
             raise ValueError(f"two inputs or outputs are called {doubled[0]!r}; give each its own name")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} repeat; each seed is trained once")
-        if any(seed < 0 for seed in self.seeds):
-            raise ValueError(f"seeds {list(self.seeds)} must not be negative")
+        if any(not 0 <= seed < 2**32 for seed in self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} must be 0 or more, and below 2^32")
         return self
 
     def track_datasets(self, track: TrackSpec) -> tuple[str, ...]:

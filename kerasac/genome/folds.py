@@ -78,7 +78,7 @@ def rotated_folds(groups: Sequence[Sequence[str]], *, valid_step: int = 1) -> tu
     """
     n = len(groups)
     if n < 3:
-        raise FoldError(f"{n} folds leave no chromosomes to train on; use at least 3")
+        raise FoldError(f"the number of folds is {n}; training, validation and test need at least 3")
     folds = []
     for k, test in enumerate(groups):
         v = (k + valid_step) % n

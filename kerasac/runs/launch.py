@@ -81,7 +81,7 @@ def launch(
             storage_path=str(scratch),
             verbose=0,
             callbacks=[_Hearing(by_name, listener)],
-            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            failure_config=tune.FailureConfig(max_failures=0 if allotment.executor == "train" else _RETRIES),
         ),
     )
     tuner.fit()
@@ -125,8 +125,8 @@ class UnitAllotment:
     def __init__(self, compute: ComputeSpec, n_units: int, resources: dict[str, float]) -> None:
         cpus, gpus = max(1.0, resources.get("CPU", 1.0)), resources.get("GPU", 0.0)
         per_unit = (1.0 if gpus else 0.0) if compute.gpus == "auto" else float(compute.gpus)
-        if per_unit > 1 and per_unit != int(per_unit):
-            raise RunError(f"compute.gpus is {per_unit:g}; give a fraction below 1, to share a GPU, or whole GPUs")
+        if per_unit > 1:
+            raise RunError(f"compute.gpus is {per_unit:g}; a fold trains on one GPU, or a fraction of one to share it")
         if per_unit > gpus:
             raise RunError(
                 f"compute.gpus is {per_unit:g}, but Ray has {gpus:g}; set it to 0 to train on CPUs, or start Ray with "

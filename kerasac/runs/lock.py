@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kerasac.cache import lock
 from kerasac.errors import RunError
 
 
@@ -22,7 +23,7 @@ def run_lock(run_folder: Path) -> Iterator[None]:
     """
     with (run_folder / ".lock").open("a+") as handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle, run_folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
             holder = handle.read().strip() or "unknown"

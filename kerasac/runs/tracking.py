@@ -16,6 +16,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from kerasac.cache import write_whole
 from kerasac.config import Experiment
@@ -89,7 +90,7 @@ class Tracker:
             return
         try:
             action()
-        except (MlflowException, OSError, ValueError) as error:
+        except (MlflowException, SQLAlchemyError, OSError, ValueError, KeyError) as error:
             first_line = (str(error).splitlines() or ["no message"])[0]
             self.problem = f"{type(error).__name__}: {first_line}"
             logger.warning("MLflow at %s cannot be written (%s); the run goes on without it", self.uri, self.problem)

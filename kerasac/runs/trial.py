@@ -221,6 +221,11 @@ class _UnitRun:
             if weight == "auto":
                 peaks = self.plan.train_peaks(_LOSS_WEIGHT_PEAKS)
                 weight = float(np.median(self.prepared.source.total_counts(peaks, port.name))) / 10
+                if weight <= 0:
+                    raise RunError(
+                        f"loss.counts is auto, but the median training peak has {10 * weight:g} counts in {port.name}; "
+                        "check its source, or give the weight as a number"
+                    )
             weights[port.name] = float(weight)
         return weights
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kerasac.cache import content_digest
 from kerasac.config import Experiment, OutputSpec, TrackSpec
 from kerasac.errors import SamplingError
 from kerasac.genome.sequence import reverse_complement, token_genome
@@ -87,6 +88,11 @@ class WindowSource:
     def batch(self, windows: Windows) -> Batch:
         """Read and finish."""
         return self.finish(self.read(windows))
+
+    def content(self) -> list[str]:
+        """Return what changes when the sequence or the tracks do."""
+        tracks = [part for group in self.groups for part in group.reader.content()]
+        return [content_digest(Path(self.token_file)), *tracks]
 
     def accepts(self, windows: Windows) -> BoolArray:
         """Say of each window whether all of its outputs lie within their min and max."""

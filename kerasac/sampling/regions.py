@@ -174,10 +174,11 @@ class _Search:
         sizes, offsets = self.assembly.sizes_bp, self.assembly.offsets
         long_enough = sizes >= 2 * flank
         if not long_enough.any():
-            longest = int(sizes.max())
+            widest = max((*self.experiment.inputs, *self.experiment.outputs), key=lambda track: track.flank)
+            longest = int(sizes.argmax())
             raise GenomeError(
-                f"flank {flank:,} makes windows of {2 * flank:,} bases, but the longest chromosome has "
-                f"{longest:,}; use a smaller flank"
+                f"{widest.name} has flank {flank:,}: windows of {2 * flank:,} bases, but the longest chromosome "
+                f"({self.assembly.names[longest]}) has {sizes[longest]:,}; use a smaller flank"
             )
         return Spans.from_bounds(offsets[long_enough] + flank, (offsets + sizes)[long_enough] - flank + 1)
 

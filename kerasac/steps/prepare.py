@@ -19,7 +19,7 @@ from kerasac.models.registry import Parameters, read_parameters
 from kerasac.sampling.batches import WindowSource, make_source, other_strands
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.regions import Candidates, find_candidates
-from kerasac.store.reader import Track, missing_bases, store_state
+from kerasac.store.reader import Track, missing_bases
 from kerasac.store.schema import StoreLayout, read_layout
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ MAP_LIMIT_BYTES = 64 * 1024**3  # decoded tracks beyond this are read from the a
 _DEFAULT_FOLDS = 5
 # Keys that may differ between two runs into one folder: they do not change what a fold and seed gives.
 UNIT_INDEPENDENT = ("name", "seeds", "folds", "compute", "tracking")
+_BY_CONTENT_OR_FREE = (*UNIT_INDEPENDENT, "genome", "store")
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,18 @@ class Prepared:
         )
 
     def fingerprint(self) -> str:
-        """Return what decides the results of a fold and seed: specs, array, regions and positions; 16 hex digits."""
-        spec = {key: value for key, value in self.experiment.as_dict().items() if key not in UNIT_INDEPENDENT}
-        state = store_state(self.layout.path)
-        return digest({"experiment": spec, "store": state, "candidates": self.candidates.digest()})
+        """Return 16 hex digits that change with whatever decides the results of a fold and seed.
+
+        Files count by their content, wherever they lie: a moved data folder changes nothing, an edited FASTA does.
+        """
+        spec = {key: value for key, value in self.experiment.as_dict().items() if key not in _BY_CONTENT_OR_FREE}
+        for section in (spec["sampling"]["regions"], spec["sampling"]["negatives"]):
+            if section is not None:
+                del section["bed"]
+        del spec["score"]["peaks"]
+        chroms = list(self.layout.assembly.as_dict().items())
+        content = [*self.source.content(), self.candidates.digest()]
+        return digest({"experiment": spec, "chromosomes": chroms, "content": content})
 
 
 def prepare(experiment: Experiment) -> Prepared:

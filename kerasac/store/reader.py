@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tiledb
 
-from kerasac.cache import built_once, cache_folder, digest
+from kerasac.cache import built_once, cache_folder, content_digest, digest
 from kerasac.genome.assembly import IntArray
 from kerasac.genome.intervals import Spans
 from kerasac.store.schema import StoreLayout
@@ -52,6 +52,9 @@ class TrackReader(Protocol):
         array, shape (len(starts), width_bp, n_tracks); a base without a value is 0.
         """
 
+    def content(self) -> list[str]:
+        """Return what changes when the values do."""
+
 
 @dataclass(frozen=True)
 class BlockReader:
@@ -72,6 +75,10 @@ class BlockReader:
             views = np.lib.stride_tricks.sliding_window_view(block, width_bp, axis=0)
             out[order[first:last]] = views[ordered[first:last] - low].transpose(0, 2, 1)
         return out
+
+    def content(self) -> list[str]:
+        """Return the state of the array: its cells are not read for this."""
+        return store_state(self.path)
 
     def _read_span(self, low: int, high: int) -> Array:
         block = np.empty((high - low, len(self.tracks)), dtype=np.float32)
@@ -105,6 +112,10 @@ class MapReader:
         for i, values in enumerate(self._values):
             out[:, :, i] = np.lib.stride_tricks.sliding_window_view(values, width_bp)[starts]
         return out
+
+    def content(self) -> list[str]:
+        """Return the digests of the decoded tracks: an array that is moved, or ingested again, gives the same."""
+        return [content_digest(Path(file)) for file in self.files]
 
     @cached_property
     def _values(self) -> list[Array]:

@@ -117,7 +117,7 @@ def test_too_few_chromosomes_are_counted() -> None:
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_too_few_folds_leave_nothing_to_train_on(n: int) -> None:
-    with pytest.raises(FoldError, match=f"{n} folds leave no chromosomes to train on"):
+    with pytest.raises(FoldError, match=f"the number of folds is {n}; training, validation and test need at least 3"):
         balanced_folds({"a": 3, "b": 1}, n)
 
 
@@ -185,7 +185,10 @@ def test_the_teams_table_is_read(shared_dir: Path) -> None:
         ({"0": {"train": ["a"], "val": ["b"], "test": ["b"]}}, r"f\.json: b in both valid and test of fold 0"),
         ({"train": ["a"], "valid": ["a"], "test": ["b"]}, r"f\.json: a in both train and valid of fold 0"),
         ({"folds": [["a"], ["b"], ["a"]]}, r"f\.json: a in both"),
-        ({"folds": [["a"], ["b"]]}, r"f\.json: 2 folds leave no chromosomes to train on"),
+        (
+            {"folds": [["a"], ["b"]]},
+            r"f\.json: the number of folds is 2; training, validation and test need at least 3",
+        ),
         ({"folds": ["a", "b", "c"]}, r"f\.json: item 0 of folds is 'a'; expected a list"),
         ({"0": {"train": "a", "val": ["b"], "test": ["c"]}}, r"f\.json: train of fold 0 is 'a'; expected a list"),
         ({"0": {"train": [1], "val": ["b"], "test": ["c"]}}, r"f\.json: train of fold 0 is \[1\]; expected a list"),

@@ -100,8 +100,8 @@ def test_units_share_the_machine(
 @pytest.mark.parametrize(
     ("compute", "resources", "message"),
     [
-        ({"gpus": 2}, {"CPU": 8, "GPU": 1}, r"compute\.gpus is 2, but Ray has 1"),
-        ({"gpus": 1.5}, {"CPU": 8, "GPU": 4}, r"compute\.gpus is 1\.5; give a fraction below 1"),
+        ({"gpus": 1}, {"CPU": 8}, r"compute\.gpus is 1, but Ray has 0"),
+        ({"gpus": 1.5}, {"CPU": 8, "GPU": 4}, r"compute\.gpus is 1\.5; a fold trains on one GPU"),
         ({"samplers": 4}, {"CPU": 1}, r"compute\.samplers is 4, .* share of 1 CPUs \(1 at a time\) has room for 3"),
         ({"samplers": 8}, {"CPU": 2}, r"compute\.samplers is 8, .* share of 1 CPUs \(2 at a time\) has room for 3"),
         ({"samplers": 2, "executor": "train"}, {"CPU": 2}, r"compute\.samplers is 2, .* has room for 1"),

@@ -175,7 +175,7 @@ CASES: dict[str, Case] = {
         nothing,
         {"inputs": [{**SEQUENCE, "flank": 20_001}]},
         GenomeError,
-        "flank 20,001 makes windows of 40,002 bases, but the longest chromosome has 40,000; use a smaller flank",
+        "sequence has flank 20,001: windows of 40,002 bases, but the longest chromosome .chr1. has 40,000",
     ),
     "fold table without chr": (
         write_fold_tables,
@@ -341,6 +341,16 @@ def test_fingerprint_follows_what_decides_a_result_and_nothing_else(folder: Path
     (folder / "peaks.narrowPeak").write_text("".join(lines[1:]))
     changed.append(fingerprint())
     assert len({base, *changed}) == 5
+
+
+def test_fingerprint_follows_content_not_places(folder: Path, tmp_path: Path) -> None:
+    base = prepare(tiny_experiment(folder)).fingerprint()
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    assert prepare(tiny_experiment(moved)).fingerprint() == base
+    fasta = (moved / "genome.fa").read_text()
+    (moved / "genome.fa").write_text(fasta.replace("ACGT", "ACCT", 1))
+    assert prepare(tiny_experiment(moved)).fingerprint() != base
 
 
 def test_description_counts_windows_and_what_was_left_out(folder: Path) -> None:

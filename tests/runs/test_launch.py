@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +38,18 @@ class Recorder:
         return [event["event"] for event in self.events if "event" in event]
 
 
-def launch_one(tiny_folder: Path, run_folder: Path, cluster: dict[str, float], **compute: Any) -> tuple[Unit, Recorder]:
-    prepared = prepare(tiny_experiment(tiny_folder, compute=compute))
+def launch_one(
+    tiny_folder: Path,
+    run_folder: Path,
+    cluster: dict[str, float],
+    *,
+    recorder: Recorder | None = None,
+    training: Mapping[str, Any] | None = None,
+    **compute: Any,
+) -> tuple[Unit, Recorder]:
+    prepared = prepare(tiny_experiment(tiny_folder, compute=compute, training=training or {}))
     unit = Unit(prepared.folds[0], 1, str(run_folder))
-    recorder = Recorder()
+    recorder = recorder or Recorder()
     allotment = UnitAllotment(prepared.experiment.compute, 1, cluster)
     launch(prepared, [unit], allotment, recorder, scratch=run_folder / ".ray")
     return unit, recorder
@@ -59,6 +70,34 @@ def test_train_worker_fed_by_ray_data_gives_the_losses_of_a_process_alone(
     assert read_marker(unit.folder)["plan_digest"] == read_marker(alone.folder)["plan_digest"]
     ours, theirs = ([row["val_loss"] for row in read_history(u.folder / "history.csv")] for u in (unit, alone))
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+class Killer(Recorder):
+    """A listener that kills the unit's process when its third epoch ends, once."""
+
+    def heard(self, unit: Unit, event: Event) -> None:
+        super().heard(unit, event)
+        if event.get("event") == "epoch" and self.kinds.count("epoch") == 3:
+            os.kill(event["pid"], signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.keras
+def test_unit_whose_process_is_killed_goes_on_at_its_last_epoch(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
+) -> None:
+    training = {"epochs": 30, "patience": 30}
+    killer = Killer()
+    killed, _ = launch_one(tiny_folder, tmp_path / "killed", ray_cluster, recorder=killer, training=training, gpus=0)
+    calm, _ = launch_one(tiny_folder, tmp_path / "calm", ray_cluster, training=training, gpus=0)
+    assert killer.kinds.count("started") == 2
+    epochs = [event["epoch"] for event in killer.events if event.get("event") == "epoch"]
+    assert epochs[:3] == [1, 2, 3]
+    assert epochs[3] > 3, "finished epochs are not trained again"
+    ours, theirs = ([row["val_loss"] for row in read_history(u.folder / "history.csv")] for u in (killed, calm))
+    assert len(ours) == 30
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
 @pytest.mark.ray

@@ -90,7 +90,7 @@ class Tracker:
             return
         try:
             action()
-        except (MlflowException, SQLAlchemyError, OSError, ValueError, KeyError) as error:
+        except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
             first_line = (str(error).splitlines() or ["no message"])[0]
             self.problem = f"{type(error).__name__}: {first_line}"
             logger.warning("MLflow at %s cannot be written (%s); the run goes on without it", self.uri, self.problem)
@@ -172,7 +172,7 @@ class Tracker:
         logged = {metric.step for metric in self._store.get_metric_history(run_id, "val_loss")}
         self._log_epochs(unit, [row for row in read_history(unit.folder / "history.csv") if row["epoch"] not in logged])
         marker = read_marker(unit.folder)
-        self._log_params(run_id, {key: marker[key] for key in ("plan_digest", "best_epoch", "model_parameters")})
+        self._log_params(run_id, {key: marker.get(key) for key in ("plan_digest", "best_epoch", "model_parameters")})
         scores = json.loads((unit.folder / "scores.json").read_text())["windows"]
         values = {f"{where}.{name}": value for where, by in scores.items() for name, value in by.items()}
         self._store.log_batch(run_id, metrics=[_metric(name, v) for name, v in values.items() if v is not None])

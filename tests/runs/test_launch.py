@@ -38,6 +38,10 @@ class Recorder:
         return [event["event"] for event in self.events if "event" in event]
 
 
+def losses(unit: Unit) -> list[float]:
+    return [row["val_loss"] for row in read_history(unit.folder / "history.csv")]
+
+
 def launch_one(
     tiny_folder: Path,
     run_folder: Path,
@@ -68,8 +72,7 @@ def test_train_worker_fed_by_ray_data_gives_the_losses_of_a_process_alone(
     threads = UnitAllotment(ComputeSpec(**compute), 1, ray_cluster).share.threads
     run_unit(prepared, alone, Share(threads=threads, samplers=0), lambda event: None)
     assert read_marker(unit.folder)["plan_digest"] == read_marker(alone.folder)["plan_digest"]
-    ours, theirs = ([row["val_loss"] for row in read_history(u.folder / "history.csv")] for u in (unit, alone))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    np.testing.assert_allclose(losses(unit), losses(alone), rtol=1e-5)
 
 
 class Killer(Recorder):
@@ -95,9 +98,8 @@ def test_unit_whose_process_is_killed_goes_on_at_its_last_epoch(
     epochs = [event["epoch"] for event in killer.events if event.get("event") == "epoch"]
     assert epochs[:3] == [1, 2, 3]
     assert epochs[3] > 3, "finished epochs are not trained again"
-    ours, theirs = ([row["val_loss"] for row in read_history(u.folder / "history.csv")] for u in (killed, calm))
-    assert len(ours) == 30
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    assert len(losses(killed)) == 30
+    np.testing.assert_allclose(losses(killed), losses(calm), rtol=1e-6)
 
 
 @pytest.mark.ray

@@ -28,6 +28,10 @@ class StoreError(KerasacError):
     """A TileDB array lacks what is asked of it, or an ingest cannot be done."""
 
 
+class CacheError(KerasacError):
+    """The cache has no room for what is decoded once a machine, or cannot be written."""
+
+
 class SamplingError(KerasacError):
     """No windows, or too few, can be drawn as asked."""
 

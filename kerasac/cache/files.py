@@ -1,27 +1,18 @@
-"""Build a file once on this machine, whoever asks first, and let everybody read it."""
+"""Write files whole, lock them, and tell one state of a file from another."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import json
-import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from kerasac.errors import RunError
-
-logger = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """Return the folder of everything that can be made again: ``KERASAC_CACHE`` or ``~/.cache/kerasac-ray``."""
-    named = os.environ.get("KERASAC_CACHE")
-    return Path(named).expanduser().resolve() if named else Path.home() / ".cache" / "kerasac-ray"
 
 
 def digest(facts: Mapping[str, object]) -> str:
@@ -37,40 +28,6 @@ def file_facts(path: Path) -> dict[str, object]:
     """Return what tells one state of a file from another without reading it: path, bytes, time of change."""
     status = path.stat()
     return {"path": str(path.resolve()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def content_digest(file: Path) -> str:
-    """Return the SHA-256 of a file that never changes once it is whole, such as one in the cache.
-
-    It is kept beside the file, since hashing gigabytes takes seconds.
-    """
-    kept = file.with_name(file.name + ".sha256")
-    if not kept.exists():
-        with file.open("rb") as content:
-            write_whole(kept, hashlib.file_digest(content, "sha256").hexdigest())
-    return kept.read_text(encoding="utf-8")
-
-
-def built_once(target: Path, build: Callable[[Path], None]) -> Path:
-    """Return ``target``, made by ``build(partial_path)`` when it is not there.
-
-    Processes that ask at the same time wait for one of them to build. ``build`` writes a path beside the
-    target, which is renamed when whole: an interrupted build leaves nothing that looks finished.
-    """
-    if target.exists():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with locked(target.with_name(target.name + ".lock")):
-        if not target.exists():
-            partial = target.with_name(target.name + ".partial")
-            remove(partial)
-            try:
-                build(partial)
-                partial.replace(target)
-            except BaseException:
-                remove(partial)
-                raise
-    return target
 
 
 @contextmanager
@@ -126,3 +83,11 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file beside and rename it, so that no reader ever sees half of it."""
     with whole_file(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def reserve(handle: BinaryIO, n_bytes: int) -> None:
+    """Make a new file so long, with its room on the disk taken: a full disk shows now, not when the work is done."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle.fileno(), 0, n_bytes)
+    else:  # macOS
+        handle.truncate(n_bytes)

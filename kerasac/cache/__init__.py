@@ -1,0 +1,22 @@
+"""Keep on each machine what takes time to make, so that every process of every run shares it."""
+
+from kerasac.cache.entries import cache_folder, entry, make_room, shrink
+from kerasac.cache.files import digest, file_facts, lock, locked, remove, reserve, whole_file, write_whole
+from kerasac.cache.shards import ShardMap, in_process
+
+__all__ = [
+    "ShardMap",
+    "cache_folder",
+    "digest",
+    "entry",
+    "file_facts",
+    "in_process",
+    "lock",
+    "locked",
+    "make_room",
+    "remove",
+    "reserve",
+    "shrink",
+    "whole_file",
+    "write_whole",
+]

@@ -1,0 +1,247 @@
+"""Build an entry of the cache once on this machine, whoever asks first, and let everybody map it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from kerasac.cache.files import lock, locked, remove, write_whole
+from kerasac.errors import CacheError
+
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+_LOCKS = "locks"
+_PARTIAL = ".partial"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
+_CHUNK = 1 << 22
+
+logger = logging.getLogger(__name__)
+
+_held: dict[Path, TextIO] = {}
+_held_guard = threading.Lock()
+
+
+def cache_folder() -> Path:
+    """Return the folder of everything that can be made again: ``KERASAC_CACHE`` or ``~/.cache/kerasac-ray``."""
+    named = os.environ.get("KERASAC_CACHE")
+    return Path(named).expanduser().resolve() if named else Path.home() / ".cache" / "kerasac-ray"
+
+
+def entry(name: str, build: Callable[[Path], None], *, verify: bool = False) -> Path:
+    """Return the folder of an entry (``kind/name``), made by ``build(folder)`` when it is missing or damaged.
+
+    Processes that ask at the same time wait for one of them to build. ``build`` fills an empty folder beside,
+    which is renamed when whole: an interrupted build leaves nothing that looks finished. An entry whose files
+    are not as long as they were, or with ``verify`` do not have their checksums, is built anew. From the first
+    use on, this process keeps it from being dropped.
+
+    Raises
+    ------
+    CacheError
+        When the disk has no room for it, or the folder cannot be written. Nothing of it is left then.
+    """
+    folder = cache_folder() / name
+    with _explained(name):
+        _hold(folder)  # before looking: nobody drops it in between
+        if _is_whole(folder, verify=verify):
+            return folder
+        with locked(_lock_file(folder, "build")):
+            if not _is_whole(folder, verify=verify):
+                _build(folder, build)
+                shrink()
+    return folder
+
+
+def shrink(limit_bytes: int | None = None) -> list[str]:
+    """Drop the entries used longest ago until the rest fits the limit; return their names.
+
+    The limit is by default ``KERASAC_CACHE_GB``, or half of the disk that is free or already taken by the cache.
+    Entries that a process is using are kept.
+    """
+    entries = _entries()
+    total = sum(found.bytes for found in entries)
+    limit = _limit_bytes(total) if limit_bytes is None else limit_bytes
+    return _drop(entries, total - limit)
+
+
+def make_room(n_bytes: int) -> None:
+    """See that the disk of the cache has room for so many more bytes, dropping old entries if need be.
+
+    Raises
+    ------
+    CacheError
+        When it has not, even so.
+    """
+    folder = _nearest(cache_folder())
+    missing = n_bytes - shutil.disk_usage(folder).free
+    if missing > 0:
+        _drop(_entries(), missing)
+        missing = n_bytes - shutil.disk_usage(folder).free
+    if missing > 0:
+        raise CacheError(
+            f"the cache {cache_folder()} needs {_gb(n_bytes)} more, and its disk lacks {_gb(missing)} of that; set "
+            "KERASAC_CACHE to a folder on another disk, or compute.reader to blocks, which decodes nothing"
+        )
+
+
+class _Entry(NamedTuple):
+    folder: Path
+    bytes: int
+    used_ns: int
+
+
+def _build(folder: Path, build: Callable[[Path], None]) -> None:
+    partial = folder.with_name(folder.name + _PARTIAL)
+    remove(partial)
+    remove(folder)
+    partial.mkdir(parents=True)
+    try:
+        build(partial)
+        files = sorted(path for path in partial.rglob("*") if path.is_file())
+        listed = {str(path.relative_to(partial)): [path.stat().st_size, _checksum(path)] for path in files}
+        write_whole(partial / MANIFEST, json.dumps({"version": FORMAT_VERSION, "files": listed}))
+        partial.replace(folder)
+    except BaseException:
+        remove(partial)
+        raise
+
+
+def _is_whole(folder: Path, *, verify: bool) -> bool:
+    if not folder.exists():
+        return False
+    damage = _damage(folder, verify=verify)
+    if damage is not None:
+        logger.warning("the cache entry %s is damaged (%s) and is made again", folder, damage)
+    return damage is None
+
+
+def _damage(folder: Path, *, verify: bool) -> str | None:
+    try:
+        files = json.loads((folder / MANIFEST).read_text())["files"]
+    except (OSError, ValueError, KeyError):
+        return f"its {MANIFEST} cannot be read"
+    for name, (n_bytes, checksum) in files.items():
+        path = folder / name
+        found = path.stat().st_size if path.exists() else 0
+        if found != n_bytes:
+            return f"{name} has {found:,} bytes instead of {n_bytes:,}"
+        if verify and _checksum(path) != checksum:
+            return f"{name} has changed"
+    return None
+
+
+def _checksum(path: Path) -> int:
+    """Return the CRC-32: not to defend, but 7 GB a CPU-second."""
+    value = 0
+    with path.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            value = zlib.crc32(chunk, value)
+    return value
+
+
+def _hold(folder: Path) -> None:
+    """Keep a shared lock on an entry until this process ends, and note that it was used."""
+    path = _lock_file(folder, "use")
+    with _held_guard:
+        if path not in _held:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.open("a")
+            lock(handle, path, fcntl.LOCK_SH)
+            _held[path] = handle
+    os.utime(path)
+
+
+def _drop(entries: list[_Entry], surplus: int) -> list[str]:
+    dropped = []
+    for found in sorted(entries, key=lambda found: found.used_ns):
+        if surplus <= 0:
+            break
+        if _drop_unused(found.folder):
+            surplus -= found.bytes
+            dropped.append(f"{found.folder.parent.name}/{found.folder.name}")
+            logger.info("dropped %s from the cache (%s)", dropped[-1], _gb(found.bytes))
+    return dropped
+
+
+def _drop_unused(folder: Path) -> bool:
+    with _lock_file(folder, "use").open("a") as handle:
+        try:
+            lock(handle, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        doomed = folder.with_name(folder.name + _PARTIAL)
+        remove(doomed)
+        folder.rename(doomed)  # at once, so that nobody finds half of it
+        remove(doomed)
+    return True
+
+
+def _entries() -> list[_Entry]:
+    """Return every entry that is whole, with its size and when it was last used."""
+    return [
+        _Entry(manifest.parent, _size(manifest.parent), _last_used_ns(manifest.parent))
+        for manifest in cache_folder().glob(f"*/*/{MANIFEST}")
+        if not manifest.parent.name.endswith(_PARTIAL)
+    ]
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _last_used_ns(folder: Path) -> int:
+    path = _lock_file(folder, "use")
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _lock_file(folder: Path, purpose: str) -> Path:
+    """Return a lock's path: not in the entry, which comes and goes."""
+    return cache_folder() / _LOCKS / f"{folder.parent.name}.{folder.name}.{purpose}"
+
+
+def _limit_bytes(held: int) -> int:
+    given = os.environ.get("KERASAC_CACHE_GB")
+    if given is None:
+        return (shutil.disk_usage(cache_folder()).free + held) // 2
+    try:
+        return int(float(given) * 1e9)
+    except ValueError:
+        raise CacheError(f"KERASAC_CACHE_GB is {given!r}; it takes a number of gigabytes") from None
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise CacheError(
+                f"no room in the cache {cache_folder()} for {name} ({error.strerror}); free some, or set KERASAC_CACHE "
+                "to a folder on another disk"
+            ) from error
+        if error.errno in _NOT_OURS:
+            raise CacheError(
+                f"cannot write the cache {cache_folder()} ({error.strerror}: {error.filename}); set KERASAC_CACHE to a "
+                "folder that is yours"
+            ) from error
+        raise
+
+
+def _gb(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.2f} GB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -139,6 +140,11 @@ class Spans:
     def total_bp(self) -> int:
         """Rows in the set."""
         return int((self.ends - self.starts).sum())
+
+    def digest(self) -> str:
+        """Return 16 hex digits of the set's content."""
+        bounds = (np.ascontiguousarray(bound, dtype="<i8") for bound in (self.starts, self.ends))
+        return hashlib.sha256(b";".join(bound.tobytes() for bound in bounds)).hexdigest()[:16]
 
     def union(self, other: Spans) -> Spans:
         """Rows in either."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-import multiprocessing
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tiledb
 
-from kerasac.cache import digest, file_facts, locked, remove, write_whole
+from kerasac.cache import ShardMap, digest, file_facts, in_process, locked, remove, write_whole
 from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly, read_chrom_sizes
 from kerasac.store.cells import check_file, read_cells
@@ -30,10 +28,13 @@ from kerasac.store.schema import (
     is_array,
     read_layout,
 )
+from kerasac.store.slabs import Array, Track
+from kerasac.store.stored_runs import Runs, joined, runs_of, write_stored
 from kerasac.store.tables import AttributeType, Dataset, read_attributes, read_metadata
 
 SLAB_BYTES = 128 * 2**20  # cells of a partition before compression; TileDB holds about as much again
-POOL_FROM_CELLS = 300_000_000  # below this the start of a process pool costs more than it saves
+# Rows that are digested together: digests of an array's cells do not depend on how it was cut into partitions.
+DIGEST_BP = 16 * TILE_BP
 
 logger = logging.getLogger(__name__)
 
@@ -42,17 +43,13 @@ class Partition(NamedTuple):
     """Rows ``low … high`` of one dataset: what a worker needs to write them, and no more."""
 
     number: int
-    array: str
+    folder: str
     assembly: Assembly
     attributes: Mapping[str, AttributeType]
     dataset: Dataset
     task: int
     low: int
     high: int
-
-
-PartitionMap = Callable[[Callable[[Partition], int], Sequence[Partition]], Iterable[int]]
-"""Calls a function on every partition, in any order and anywhere, and yields what it returns."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class IngestPlan:
     @property
     def array(self) -> Path:
         """The array while it is written."""
-        return self.unfinished / "array"
+        return _array(self.unfinished)
 
     @property
     def dtypes(self) -> dict[str, np.dtype[Any]]:
@@ -82,9 +79,9 @@ class IngestPlan:
 
     @property
     def slab_bp(self) -> int:
-        """Rows of a partition: whole tiles, so that no tile is written by two partitions."""
+        """Rows of a partition: whole digests, and so whole tiles: no tile is written by two partitions."""
         row_bytes = sum(dtype.itemsize for dtype in self.dtypes.values())
-        return max(1, SLAB_BYTES // row_bytes // TILE_BP) * TILE_BP
+        return max(1, SLAB_BYTES // row_bytes // DIGEST_BP) * DIGEST_BP
 
     def partitions(self) -> list[Partition]:
         """Return the partitions, datasets one after the other."""
@@ -96,7 +93,7 @@ class IngestPlan:
         return [
             Partition(
                 number,
-                str(self.array),
+                str(self.unfinished),
                 self.assembly,
                 self.attributes,
                 dataset,
@@ -112,7 +109,7 @@ class IngestPlan:
         files = [(d.name, a, file and file_facts(file)) for d in self.datasets for a, file in d.files.items()]
         # Lists, as the order of attributes and chromosomes is part of the array.
         axes = {"attributes": list(self.attributes.items()), "sizes": list(self.assembly.as_dict().items())}
-        cut = {"format": FORMAT_VERSION, "tile_bp": TILE_BP, "slab_bp": self.slab_bp}
+        cut = {"format": FORMAT_VERSION, "tile_bp": TILE_BP, "slab_bp": self.slab_bp, "digest_bp": DIGEST_BP}
         return digest({"files": files, **axes, **cut})
 
 
@@ -124,8 +121,7 @@ def ingest(
     *,
     base: Path | None = None,
     overwrite: bool = False,
-    workers: int | None = None,
-    map_partitions: PartitionMap | None = None,
+    shards: ShardMap = in_process,
     progress: Callable[[int, int], None] | None = None,
 ) -> StoreLayout:
     """Write the tracks of seqdataloader's tables into a new array of its schema.
@@ -139,9 +135,7 @@ def ingest(
     attributes: a file, or the name of a built-in set.
     base: folder that relative paths in the tables are relative to; by default the metadata table's own, else the
         working directory.
-    workers: processes; by default one a core when the work is worth starting them. They are spawned, so a
-        script that asks for several guards its own work with ``if __name__ == "__main__"``.
-    map_partitions: runs the partitions instead, for example on a cluster.
+    shards: runs the partitions; by default this process does, one after the other.
     progress: called with (partitions done, partitions in all).
 
     Raises
@@ -156,7 +150,7 @@ def ingest(
     try:
         with locked(lock):
             _check_out(out, overwrite=overwrite)  # again: another process may have finished it meanwhile
-            _write(plan, map_partitions or _choose_map(plan, workers), progress or (lambda done, total: None))
+            _write(plan, shards, progress or (lambda done, total: None))
     finally:
         lock.unlink(missing_ok=True)
     return read_layout(str(out))
@@ -199,7 +193,7 @@ def init(plan: IngestPlan) -> set[int]:
 
 
 def write_partition(partition: Partition) -> int:
-    """Write one partition, all its attributes at once; return its number.
+    """Write one partition, all its attributes at once, and what is known of its cells beside; return its number.
 
     Writing it twice gives the same array. TileDB commits a write whole or not at all.
     """
@@ -207,8 +201,9 @@ def write_partition(partition: Partition) -> int:
     cells = {
         name: read_cells(kind, partition.dataset.files[name], *rows) for name, kind in partition.attributes.items()
     }
-    with tiledb.open(partition.array, "w", ctx=_context()) as array:
+    with tiledb.open(str(_array(partition.folder)), "w", ctx=_context()) as array:
         array[partition.low : partition.high, partition.task] = cells
+    _keep_facts(partition, cells)
     return partition.number
 
 
@@ -220,6 +215,7 @@ def finalise(plan: IngestPlan) -> None:
         raise StoreError(f"{plan.unfinished} lacks partitions {missing[:10]} ({len(missing)} in all); ingest again")
     _drop_uncommitted(plan.array)
     _consolidate(plan.array)
+    _write_facts(plan)
     replaced = plan.out.with_name(plan.out.name + ".replaced")
     remove(replaced)
     if plan.out.exists():
@@ -229,7 +225,7 @@ def finalise(plan: IngestPlan) -> None:
     remove(plan.unfinished)
 
 
-def _write(plan: IngestPlan, map_partitions: PartitionMap, progress: Callable[[int, int], None]) -> None:
+def _write(plan: IngestPlan, shards: ShardMap, progress: Callable[[int, int], None]) -> None:
     partitions = plan.partitions()
     done = init(plan)
     todo = [partition for partition in partitions if partition.number not in done]
@@ -242,7 +238,7 @@ def _write(plan: IngestPlan, map_partitions: PartitionMap, progress: Callable[[i
     )
     progress(len(done), len(partitions))
     with _done_file(plan).open("a") as record:
-        for number in map_partitions(write_partition, todo):
+        for number in shards(write_partition, todo):
             record.write(f"{number}\n")
             record.flush()
             done.add(number)
@@ -259,33 +255,41 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
         raise StoreError(f"array {out} already exists; use it as it is, or replace it with --overwrite")
 
 
-def _choose_map(plan: IngestPlan, workers: int | None) -> PartitionMap:
-    """Run in this process unless there is enough work for several."""
-    if workers is None:
-        cells = plan.assembly.total_bp * len(plan.datasets) * len(plan.attributes)
-        workers = _cores() if cells >= POOL_FROM_CELLS else 1
-    return map if workers == 1 else partial(_map_in_pool, workers)
+def _array(unfinished: Path | str) -> Path:
+    return Path(unfinished) / "array"
 
 
-def _cores() -> int:
-    """Cores that this process may use; macOS cannot say and gives all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _keep_facts(partition: Partition, cells: Mapping[str, Array]) -> None:
+    """Keep the digests of a partition's cells, and the runs of its peak attributes, until all are gathered."""
+    columns: dict[str, Array] = {}
+    for i, (name, kind) in enumerate(partition.attributes.items()):
+        pieces = [cells[name][low : low + DIGEST_BP] for low in range(0, len(cells[name]), DIGEST_BP)]
+        columns[f"{i}.digests"] = np.array([hashlib.sha256(piece.tobytes()).hexdigest() for piece in pieces])
+        if kind != AttributeType.BIGWIG:
+            columns |= {f"{i}.{field}": c for field, c in runs_of(cells[name], partition.low)._asdict().items()}
+    with _facts_file(partition.folder, partition.number).open("wb") as out:
+        np.savez(out, **columns)  # type: ignore[arg-type]
 
 
-def _map_in_pool(workers: int, write: Callable[[Partition], int], partitions: Sequence[Partition]) -> Iterator[int]:
-    # Spawned, not forked: TileDB's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, max(len(partitions), 1)), mp_context=context, initializer=_hush)
-    try:
-        for future in as_completed([pool.submit(write, partition) for partition in partitions]):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _write_facts(plan: IngestPlan) -> None:
+    """Gather what the partitions kept, into the array's folder."""
+    runs: dict[Track, Runs] = {}
+    content: dict[Track, str] = {}
+    for task, dataset in enumerate(plan.datasets):
+        parts = []
+        for partition in (partition for partition in plan.partitions() if partition.task == task):
+            with np.load(_facts_file(partition.folder, partition.number)) as columns:
+                parts.append(dict(columns))
+        for i, (name, kind) in enumerate(plan.attributes.items()):
+            track = Track(dataset.name, name)
+            content[track] = digest({"cells": [row for part in parts for row in part[f"{i}.digests"].tolist()]})
+            if kind != AttributeType.BIGWIG:
+                runs[track] = joined(Runs(*(part[f"{i}.{field}"] for field in Runs._fields)) for part in parts)
+    write_stored(read_layout(str(plan.array)), runs, content)
 
 
-def _hush() -> None:
-    """Keep a worker from repeating what :func:`check_inputs` said."""
-    logging.getLogger("kerasac").setLevel(logging.ERROR)
+def _facts_file(unfinished: Path | str, number: int) -> Path:
+    return Path(unfinished) / f"facts-{number}.npz"
 
 
 def _done_file(plan: IngestPlan) -> Path:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tiledb
 
 import kerasac
+from kerasac.cache import digest
 from kerasac.errors import StoreError, suggest
 from kerasac.genome.assembly import Assembly
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BIGWIG_DTYPE = np.dtype(np.float32)
 BED_DTYPE = np.dtype(np.int64)  # seqdataloader's; compressed, the unused bytes cost next to nothing
 
-TILE_BP = 16384
+TILE_BP = 65536  # with it blocks are read and written fastest: benchmarks/ingest.py
 _GENOME_DIM, _TASK_DIM = "genome_coordinate", "task"
 _MAX_ROW = np.iinfo(np.uint32).max
 
@@ -26,13 +28,16 @@ _MAX_ROW = np.iinfo(np.uint32).max
 class StoreLayout:
     """Where an array lies and what it holds; small and picklable, the array is opened where it is read.
 
-    ``datasets`` are in the order of the task axis, ``attributes`` in the order of the schema.
+    ``datasets`` are in the order of the task axis, ``attributes`` in the order of the schema. ``tile_bp`` are the
+    rows of a tile. ``state`` changes when the array is written to, not when it is moved or copied.
     """
 
     path: str
     assembly: Assembly
     datasets: tuple[str, ...]
     attributes: Mapping[str, np.dtype[Any]]
+    tile_bp: int
+    state: str
 
     def dataset_index(self, name: str) -> int:
         """Return a dataset's position on the task axis; raises StoreError naming the nearest one."""
@@ -56,6 +61,7 @@ def read_layout(path: str) -> StoreLayout:
             meta = dict(array.meta)
             attributes = {array.attr(i).name: array.attr(i).dtype for i in range(array.nattr)}
             dims = [array.dim(i).name for i in range(array.ndim)]
+            tile_bp = int(array.dim(0).tile)
     except tiledb.TileDBError as error:
         raise StoreError(f"array {path} cannot be read: {error}; ingest it again") from error
     if dims != [_GENOME_DIM, _TASK_DIM] or "num_tasks" not in meta or "num_chroms" not in meta:
@@ -63,7 +69,16 @@ def read_layout(path: str) -> StoreLayout:
             f"{path} is a TileDB array, but not one of seqdataloader's schema ({_GENOME_DIM} × {_TASK_DIM});"
             " ingest it with `kerasac-ray ingest`"
         )
-    return StoreLayout(path, _read_assembly(path, meta), _read_datasets(path, meta), attributes)
+    assembly, datasets = _read_assembly(path, meta), _read_datasets(path, meta)
+    return StoreLayout(path, assembly, datasets, attributes, tile_bp, _state(path, assembly, datasets, attributes))
+
+
+def check_unchanged(layout: StoreLayout) -> None:
+    """Raise StoreError when the array was written to since its layout was read: windows would not be the same."""
+    if read_layout(layout.path).state != layout.state:
+        raise StoreError(
+            f"array {layout.path} was written to while it was in use; run the command again when nobody writes to it"
+        )
 
 
 def is_array(path: str) -> bool:
@@ -107,13 +122,20 @@ def create_array(
     tiledb.Array.create(path, schema)
     with tiledb.open(path, "w") as array:
         array.meta.update(_metadata(assembly, datasets))
-    return StoreLayout(path, assembly, datasets, dict(attributes))
+    return read_layout(path)
 
 
 def _filters() -> tiledb.FilterList:
-    # Measured on four yeast tracks: a third of gzip's time to write, 16 % more bytes. Shuffling bits or bytes
-    # makes counts half as large again: most cells are runs of zeros.
+    # benchmarks/ingest.py has the figures: of nine filters the best of size, writing and reading taken together.
+    # Shuffling bits or bytes makes counts larger: most cells are runs of zeros.
     return tiledb.FilterList([tiledb.ZstdFilter(level=1)])
+
+
+def _state(path: str, assembly: Assembly, datasets: tuple[str, ...], attributes: Mapping[str, np.dtype[Any]]) -> str:
+    """Tell an array by its fragments, whose names hold the time of their writing and a random number."""
+    fragments = sorted(Path(uri).name for uri in tiledb.array_fragments(path).uri)
+    axes = [list(assembly.as_dict().items()), datasets, list(attributes)]
+    return digest({"fragments": fragments, "axes": axes})
 
 
 def _metadata(assembly: Assembly, datasets: tuple[str, ...]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tiny import write_fasta
 
 from kerasac.errors import GenomeError
+from kerasac.genome import sequence as sequence_room
 from kerasac.genome.assembly import Assembly
-from kerasac.genome.sequence import check_fasta, encode, reverse_complement, token_genome
+from kerasac.genome.sequence import TokenGenome, check_fasta, encode, one_hot, reverse_complement, token_genome
 
 # Lines of 10: chromosomes end on, before and after the end of a line.
 SEQUENCES = {"chr1": "ACGTACGTAC", "chr2": "TTTTnnNNRYacgtG", "chr3": "G"}
@@ -29,8 +30,8 @@ def fasta(tmp_path: Path) -> Path:
     return write_fasta(tmp_path / "genome.fa", SEQUENCES, width=10)
 
 
-def decoded(path: Path) -> str:
-    return "".join("ACGTN"[token] for token in np.load(path))
+def decoded(tokens: TokenGenome) -> str:
+    return "".join("ACGTN"[token] for token in tokens.open())
 
 
 def test_letters_have_the_tokens_of_the_format() -> None:
@@ -75,15 +76,15 @@ def test_chromosomes_follow_the_assembly_not_the_fasta(fasta: Path) -> None:
 
 
 def test_tokens_are_built_once(fasta: Path) -> None:
-    first = token_genome(fasta, ASSEMBLY)
-    written = first.stat().st_mtime_ns
-    assert token_genome(fasta, ASSEMBLY) == first
-    assert first.stat().st_mtime_ns == written
+    first = token_genome(fasta, ASSEMBLY).ensure()
+    written = (first / "tokens.npy").stat().st_mtime_ns
+    assert token_genome(fasta, ASSEMBLY).ensure() == first
+    assert (first / "tokens.npy").stat().st_mtime_ns == written
 
 
 def test_changed_fasta_is_encoded_again_whatever_its_old_index_says(fasta: Path) -> None:
     pysam.faidx(str(fasta))
-    token_genome(fasta, ASSEMBLY)
+    token_genome(fasta, ASSEMBLY).ensure()
     changed = {**SEQUENCES, "chr2": "CCCCCCCCCCCCCCC"}
     write_fasta(fasta, changed, width=4)  # the old .fai now points into the middle of lines
     assert decoded(token_genome(fasta, ASSEMBLY)) == "".join(changed.values())
@@ -127,3 +128,34 @@ def test_missing_and_unreadable_fasta_are_named(tmp_path: Path) -> None:
     (tmp_path / "text.fa").write_text("no header\n")
     with pytest.raises(GenomeError, match=r"cannot read .*text\.fa as FASTA"):
         check_fasta(tmp_path / "text.fa", ASSEMBLY)
+
+
+def test_one_hot_rows_are_a_c_g_t_and_n_is_none() -> None:
+    rows = one_hot(np.stack([encode("ACGT"), encode("NnTa")]))
+    assert rows.dtype == np.uint8
+    assert rows.tolist() == [np.eye(4).tolist(), [[0] * 4, [0] * 4, [0, 0, 0, 1], [1, 0, 0, 0]]]
+
+
+@pytest.mark.parametrize("shard_bp", [3, 10, 16, 1_000])
+def test_how_chromosomes_are_cut_for_encoding_does_not_matter(
+    fasta: Path, shard_bp: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERASAC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sequence_room, "_SHARD_BP", shard_bp)
+    assert decoded(token_genome(fasta, ASSEMBLY)) == "ACGTACGTAC" + "TTTTNNNNNNACGTG" + "G"
+
+
+def test_fasta_that_changes_during_a_run_is_named(fasta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERASAC_CACHE", str(tmp_path / "cache"))
+    tokens = token_genome(fasta, ASSEMBLY)
+    write_fasta(fasta, {**SEQUENCES, "chr2": "CCCCCCCCCCCCCCC"}, width=4)
+    with pytest.raises(GenomeError, match=r"genome\.fa changed while the run was going on"):
+        tokens.open()
+
+
+def test_content_is_that_of_the_tokens(fasta: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.fa"
+    copy.write_bytes(fasta.read_bytes())
+    one, other = token_genome(fasta, ASSEMBLY), token_genome(copy, ASSEMBLY)
+    assert one.name != other.name
+    assert one.content() == other.content()

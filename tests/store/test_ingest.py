@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,13 @@ import tiledb
 from kerasac.errors import GenomeError, KerasacError, StoreError
 from kerasac.store import ingest as ingest_room
 from kerasac.store.ingest import Partition, finalise, ingest, init, plan_ingest, write_partition
-from kerasac.store.schema import TILE_BP, StoreLayout
+from kerasac.store.scan import scan_spans
+from kerasac.store.schema import StoreLayout, create_array
+from kerasac.store.slabs import Track
+from kerasac.store.stored_runs import track_content
 
 CHR1, CHR2 = 40_000, 3_000
+TILE_BP = 16_384
 SIZES = {"chr1": CHR1, "chr2": CHR2}
 ATTRIBUTES = "track\tbigwig\npeak\tbed_summit_from_last_col\nambig\tbed_no_summit\n"
 METADATA = "dataset\ttrack\tpeak\tambig\nA\ta.bw\tpeaks.bed\tambig.bed\nB\tb.bw\tpeaks.bed\t\n"
@@ -50,6 +55,8 @@ def folder(tmp_path: Path) -> Path:
 def small_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     """One tile a slab: three a dataset, of which the last crosses from chr1 into chr2."""
     monkeypatch.setattr(ingest_room, "SLAB_BYTES", 1)
+    monkeypatch.setattr(ingest_room, "DIGEST_BP", TILE_BP)
+    monkeypatch.setattr(ingest_room, "create_array", partial(create_array, tile_bp=TILE_BP))
 
 
 Ingest = Callable[..., StoreLayout]
@@ -127,12 +134,6 @@ def test_slabs_leave_the_cells_unchanged(run: Ingest, small_slabs: None) -> None
     assert cells(run(), "track", "A").tolist() == expected_track(1).tolist()
 
 
-def test_a_pool_leaves_the_cells_unchanged(run: Ingest, small_slabs: None) -> None:
-    layout = run(workers=2)
-    assert cells(layout, "track", "B").tolist() == expected_track(2).tolist()
-    assert np.flatnonzero(cells(layout, "peak", "B") == 2).tolist() == [15, 19, CHR1 + 2999]
-
-
 def test_partitions_are_whole_tiles_and_cover_every_row_once(folder: Path, small_slabs: None) -> None:
     plan = plan_ingest(folder / "metadata.tsv", folder / "attributes.tsv", folder / "chrom.sizes", folder / "out.tdb")
     parts = plan.partitions()
@@ -148,24 +149,24 @@ class _PowerCutError(Exception):
 
 
 def _stop_after(n: int, seen: list[int]) -> Callable[..., Iterator[int]]:
-    def map_partitions(write: Callable[[Partition], int], partitions: Sequence[Partition]) -> Iterator[int]:
+    def shards(write: Callable[[Partition], int], partitions: Sequence[Partition]) -> Iterator[int]:
         for part in partitions:
             if len(seen) == n:
                 raise _PowerCutError
             seen.append(part.number)
             yield write(part)
 
-    return map_partitions
+    return shards
 
 
 def test_interrupted_ingest_goes_on_where_it_stopped(folder: Path, run: Ingest, small_slabs: None) -> None:
     first: list[int] = []
     with pytest.raises(_PowerCutError):
-        run(map_partitions=_stop_after(4, first))
+        run(shards=_stop_after(4, first))
     assert not (folder / "out.tdb").exists()
     second: list[int] = []
     reports: list[tuple[int, int]] = []
-    layout = run(map_partitions=_stop_after(99, second), progress=lambda done, total: reports.append((done, total)))
+    layout = run(shards=_stop_after(99, second), progress=lambda done, total: reports.append((done, total)))
     assert (first, second) == ([0, 1, 2, 3], [4, 5])
     assert reports == [(4, 6), (5, 6), (6, 6)]
     assert cells(layout, "track", "A").tolist() == expected_track(1).tolist()
@@ -175,21 +176,21 @@ def test_interrupted_ingest_goes_on_where_it_stopped(folder: Path, run: Ingest, 
 
 def test_record_cut_short_writes_that_partition_again(folder: Path, run: Ingest, small_slabs: None) -> None:
     with pytest.raises(_PowerCutError):
-        run(map_partitions=_stop_after(4, []))
+        run(shards=_stop_after(4, []))
     record = folder / "out.tdb.partial" / "done.jsonl"
     record.write_text(record.read_text()[:-1])
     seen: list[int] = []
-    assert cells(run(map_partitions=_stop_after(99, seen)), "track", "B").tolist() == expected_track(2).tolist()
+    assert cells(run(shards=_stop_after(99, seen)), "track", "B").tolist() == expected_track(2).tolist()
     assert seen == [3, 4, 5]
 
 
 def test_changed_input_starts_anew(folder: Path, run: Ingest, small_slabs: None) -> None:
     with pytest.raises(_PowerCutError):
-        run(map_partitions=_stop_after(4, []))
+        run(shards=_stop_after(4, []))
     bigwig(folder / "a.bw", SIZES, 3)
     os.utime(folder / "a.bw", ns=(1, 1))
     seen: list[int] = []
-    assert cells(run(map_partitions=_stop_after(99, seen)), "track", "A").tolist() == expected_track(3).tolist()
+    assert cells(run(shards=_stop_after(99, seen)), "track", "A").tolist() == expected_track(3).tolist()
     assert seen == [0, 1, 2, 3, 4, 5]
 
 
@@ -214,7 +215,7 @@ def test_finalise_interrupted_before_the_rename_goes_on(
     with pytest.raises(_PowerCutError):
         run()
     monkeypatch.setattr(ingest_room, "_consolidate", consolidate)
-    assert cells(run(map_partitions=_stop_after(0, [])), "track", "A").tolist() == expected_track(1).tolist()
+    assert cells(run(shards=_stop_after(0, [])), "track", "A").tolist() == expected_track(1).tolist()
 
 
 def test_existing_array_needs_overwrite(folder: Path, run: Ingest) -> None:
@@ -310,3 +311,36 @@ def test_cells_equal_seqdataloaders(shared_dir: Path, tmp_path: Path) -> None:
         # The row after the last base, which nobody writes, is among the rows compared.
         np.testing.assert_array_equal(found[attribute], values, err_msg=attribute)
         assert found[attribute].dtype == values.dtype
+
+
+def test_runs_of_peaks_are_kept_with_the_array(run: Ingest, small_slabs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = run()
+    monkeypatch.setattr("kerasac.store.scan._scan", pytest.fail)
+    for attribute, threshold in (("peak", 1), ("peak", 2), ("ambig", 1)):
+        for dataset in ("A", "B"):
+            reached = np.flatnonzero(cells(layout, attribute, dataset) >= threshold)
+            spans = scan_spans(layout, attribute, [dataset], threshold)
+            assert spans.rows_at(np.arange(spans.total_bp)).tolist() == reached.tolist()
+
+
+def test_bigwig_attributes_are_scanned(run: Ingest) -> None:
+    spans = scan_spans(run(), "track", ["A"], 39_990)
+    assert spans.rows_at(np.arange(spans.total_bp)).tolist() == list(range(39_990, 40_000))
+
+
+def test_content_follows_the_cells_not_the_way_they_were_written(
+    folder: Path, run: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_room, "DIGEST_BP", TILE_BP)
+    monkeypatch.setattr(ingest_room, "create_array", partial(create_array, tile_bp=TILE_BP))
+    tracks = [Track(dataset, attribute) for dataset in ("A", "B") for attribute in ("track", "peak", "ambig")]
+    once = run()
+    before = {track: track_content(once, track) for track in tracks}
+    assert len({before[track] for track in tracks}) == 5  # the peaks of A and B are the same file
+    monkeypatch.setattr(ingest_room, "SLAB_BYTES", 1)
+    again = run(overwrite=True)
+    assert again.state != once.state
+    assert {track: track_content(again, track) for track in tracks} == before
+    bigwig(folder / "a.bw", SIZES, 3)
+    changed = run(overwrite=True)
+    assert {track for track in tracks if track_content(changed, track) != before[track]} == {Track("A", "track")}

@@ -46,7 +46,7 @@ def test_schema_and_metadata_are_seqdataloaders(layout: StoreLayout) -> None:
         "size_1": 30,
         "offset_1": 70,
     }
-    assert meta["kerasac_format"] == 1
+    assert meta["kerasac_format"] == 2
 
 
 def test_dataset_is_found_by_name_and_a_wrong_one_suggests_the_nearest(layout: StoreLayout) -> None:

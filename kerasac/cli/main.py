@@ -79,10 +79,14 @@ def check(
     """
     _set_volume(verbose, quiet=False)
     from kerasac.cli.show import show_facts
+    from kerasac.runs.nodes import node_shards
+    from kerasac.runs.session import closing_ray
     from kerasac.steps.prepare import describe, prepare
 
     loaded = _load(experiment, tuple(overrides), data, _console(quiet=False))
-    show_facts(f"{loaded.name}: no mistakes found", describe(prepare(loaded)), Console())
+    with closing_ray(), node_shards() as shards:
+        facts = describe(prepare(loaded, shards))
+    show_facts(f"{loaded.name}: no mistakes found", facts, Console())
 
 
 @app.command()
@@ -99,7 +103,7 @@ def ingest(
     chrom_sizes: Annotated[Path, typer.Option(help="Chromosome sizes (or a FASTA index).")],
     out: Annotated[Path, typer.Option(help="TileDB array to write.")],
     overwrite: Annotated[bool, typer.Option(help="Replace an array that is there.")] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes; default: by the amount of work.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Ray workers of this machine; default: by the work.")] = None,
     data: DataFolder = None,
     verbose: Verbose = 0,
 ) -> None:
@@ -109,9 +113,11 @@ def ingest(
     """
     _set_volume(verbose, quiet=False)
     from kerasac.cli.show import ingest_progress, show_facts
+    from kerasac.runs.nodes import node_shards
+    from kerasac.runs.session import closing_ray
     from kerasac.store.ingest import ingest as write_array
 
-    with ingest_progress() as progress:
+    with closing_ray(), node_shards(workers) as shards, ingest_progress() as progress:
         layout = write_array(
             metadata,
             attributes,
@@ -119,7 +125,7 @@ def ingest(
             out,
             base=data,
             overwrite=overwrite,
-            workers=workers,
+            shards=shards,
             progress=progress,
         )
     facts = [("datasets", ", ".join(layout.datasets)), ("attributes", ", ".join(layout.attributes))]

@@ -179,6 +179,13 @@ class SamplingSpec(Spec):
             raise ValueError("with 'peaks', say how many windows an epoch has: train_size and valid_size")
         return self
 
+    @property
+    def draws_background(self) -> bool:
+        """Whether background windows of training are drawn from anywhere outside the peaks, not from a file."""
+        if self.peaks is not None:
+            return self.peaks.ratio < 1
+        return self.negatives is not None and self.negatives.ratio > 0 and self.negatives.bed is None
+
 
 class ModelSpec(Spec):
     """An architecture by name, and its parameters; the models room knows which there are."""
@@ -251,7 +258,8 @@ class ComputeSpec(Spec):
 
     ``samplers``: CPU actors that read windows for one trainer through Ray Data; 0 reads in the trainer's own
     process. ``executor``: ``train`` runs each fold as a Ray Train worker, ``direct`` inside its Tune trial.
-    ``reader``: ``map`` decodes the tracks once a machine, ``blocks`` reads the TileDB array for every block.
+    ``reader``: tracks are decoded once a machine, whole (``map``), around the candidates (``spans``) or as the
+    cells other than 0 (``sparse``), or read from the TileDB array every time (``blocks``).
     """
 
     trainers: Literal[1] = 1
@@ -259,7 +267,7 @@ class ComputeSpec(Spec):
     samplers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     max_parallel: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     executor: Literal["auto", "direct", "train"] = "auto"
-    reader: Literal["auto", "map", "blocks"] = "auto"
+    reader: Literal["auto", "map", "spans", "sparse", "blocks"] = "auto"
 
 
 class TrackingSpec(Spec):
@@ -303,6 +311,11 @@ class Experiment(Spec):
     def track_datasets(self, track: TrackSpec) -> tuple[str, ...]:
         """Return the datasets that an input or output reads."""
         return track.dataset if track.dataset is not None else self.datasets
+
+    @property
+    def track_specs(self) -> tuple[TrackSpec, ...]:
+        """Return the inputs and outputs that are made of tracks rather than of the sequence."""
+        return tuple(spec for spec in (*self.inputs, *self.outputs) if not spec.is_sequence)
 
     @property
     def output_flank(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +21,11 @@ from kerasac.cache import file_facts, remove, write_whole
 from kerasac.config import Experiment
 from kerasac.errors import RunError
 from kerasac.genome.folds import write_folds
-from kerasac.runs.launch import UnitAllotment, launch, ray_session
+from kerasac.runs.launch import UnitAllotment, launch
 from kerasac.runs.lock import run_lock
+from kerasac.runs.nodes import decode_on_other_nodes, node_shards
 from kerasac.runs.progress import ProgressView
+from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.tracking import Tracker, flat_parameters
 from kerasac.runs.trial import MARKER, Event, Unit, is_done, read_marker, versions
 from kerasac.steps.prepare import UNIT_INDEPENDENT, Prepared, prepare
@@ -58,8 +59,14 @@ def cross_validate(experiment: Experiment, run_folder: Path, *, console: Console
     RunError
         After all units have ended, when some failed or the run was interrupted; finished ones are kept.
     """
+    with closing_ray():
+        return _cross_validate(experiment, run_folder, console)
+
+
+def _cross_validate(experiment: Experiment, run_folder: Path, console: Console) -> CrossValidation:
     started = time.perf_counter()
-    prepared = prepare(experiment)
+    with node_shards() as shards:
+        prepared = prepare(experiment, shards)
     run_folder = run_folder.resolve()
     units = [Unit(fold, seed, str(run_folder)) for seed in experiment.seeds for fold in prepared.folds]
     _make(run_folder)
@@ -115,9 +122,10 @@ def _run(
     run_folder = Path(pending[0].run_folder)
     scratch = run_folder / ".ray"
     remove(scratch)
-    with ray_session(os.environ.get("RAY_ADDRESS")) as resources:
-        allotment = UnitAllotment(compute, len(pending), resources)
+    with ray_session() as resources:
+        allotment = UnitAllotment(compute, len(pending), resources, decoded=bool(prepared.source.decoded))
         logger.info("%d units, %s", len(pending), allotment.describe())
+        decode_on_other_nodes(prepared.source)
         with ProgressView(pending, epochs, console, finished=len(units) - len(pending)) as view:
             listener = _Listener(view, tracker)
             launch(prepared, pending, allotment, listener, scratch=scratch)

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from kerasac import __version__
-from kerasac.cache import built_once, cache_folder, digest
+from kerasac.cache import digest, entry
 from kerasac.config import Experiment, apply_overrides, make_experiment
 from kerasac.genome.simulate import Simulation, genome_files, simulate
 from kerasac.store.ingest import ingest
@@ -29,7 +29,7 @@ def embedded_experiment(overrides: tuple[str, ...] = (), simulation: Simulation 
 def simulated_genome(simulation: Simulation) -> Path:
     """Return the folder of a simulated genome with its array ``signal.tdb``, from the cache or made now."""
     key = digest({"simulation": repr(simulation), "version": __version__})
-    return built_once(cache_folder() / "simulated" / key, partial(_make, simulation))
+    return entry(f"simulated/{key}", partial(_make, simulation))
 
 
 def _make(simulation: Simulation, folder: Path) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import ray
 from ray import train, tune
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
@@ -26,20 +23,6 @@ logger = logging.getLogger(__name__)
 # the worker, and the samplers (stream.SAMPLER_CPUS) together ask for less than one CPU.
 _TRIAL_CPUS, _WORKER_CPUS = 0.01, 0.5
 _RETRIES = 3  # of a unit whose process died; it goes on from its last epoch
-
-QUIET = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_TRAIN_V2_ENABLED": "1",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # else every report can block two seconds
-    "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
-    "RAY_TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # Tune's own CSV, JSON and TensorBoard files
-    "RAY_DISABLE_IMPORT_WARNING": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-}
 
 
 class Listener(Protocol):
@@ -60,8 +43,8 @@ def launch(
 ) -> None:
     """Run the units, at most ``allotment.max_parallel`` at a time; returns when all have ended.
 
-    A Ray session must be open (:func:`ray_session`). Units leave their results in their folders; ``scratch``
-    holds Tune's own state.
+    A Ray session must be open (:mod:`kerasac.runs.session`). Units leave their results in their folders;
+    ``scratch`` holds Tune's own state.
     """
     by_name = {unit.name: unit for unit in units}
     trainable = tune.with_parameters(
@@ -87,42 +70,18 @@ def launch(
     tuner.fit()
 
 
-@contextlib.contextmanager
-def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
-    """Open a Ray session, or join one that is already open in this process; yields the cluster's resources."""
-    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
-    if ray.is_initialized():
-        yield ray.cluster_resources()
-        return
-    try:
-        ray.init(
-            address=address,
-            num_cpus=_narrower_cpus() if address is None else None,
-            include_dashboard=False if address is None else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            runtime_env={"env_vars": QUIET},
-        )
-    except ConnectionError as error:
-        raise RunError(
-            f"no Ray cluster answers at {address}; start one with `ray start --head`, or unset RAY_ADDRESS"
-        ) from error
-    _hush()
-    try:
-        yield ray.cluster_resources()
-    finally:
-        ray.shutdown()
-
-
 class UnitAllotment:
     """How units share the machines.
 
     With GPUs a unit gets one (or the fraction ``compute.gpus`` says), and as many units run as GPUs allow. On
-    CPUs two units run side by side where there are cores for both, each with its part of the threads.
+    CPUs two units run side by side where there are cores for both, each with its part of the threads. Where
+    windows come out of decoded tracks the trainer reads them itself: its process reads more than a hundred times
+    what a BPNet trains on a core. Reading the array takes samplers, where there are CPUs for them.
     """
 
-    def __init__(self, compute: ComputeSpec, n_units: int, resources: dict[str, float]) -> None:
+    def __init__(
+        self, compute: ComputeSpec, n_units: int, resources: dict[str, float], *, decoded: bool = True
+    ) -> None:
         cpus, gpus = max(1.0, resources.get("CPU", 1.0)), resources.get("GPU", 0.0)
         per_unit = (1.0 if gpus else 0.0) if compute.gpus == "auto" else float(compute.gpus)
         if per_unit > 1:
@@ -137,7 +96,7 @@ class UnitAllotment:
         wanted = room if compute.max_parallel == "auto" else int(compute.max_parallel)
         self.max_parallel = max(1, min(wanted, n_units, room) if per_unit else min(wanted, n_units))
         self.cpus = cpus / self.max_parallel
-        samplers = compute.samplers if compute.samplers != "auto" else (2 if self.cpus >= 4 else 0)
+        samplers = compute.samplers if compute.samplers != "auto" else (2 if self.cpus >= 4 and not decoded else 0)
         self.share = Share(max(1, int(self.cpus)), samplers, per_unit)
         self._check_samplers()
 
@@ -219,17 +178,3 @@ class _Hearing(tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         cause = (str(trial.get_error()).strip().splitlines() or ["no message"])[-1]
         self.listener.died(self.units[trial.config["unit"]], f"its process died {_RETRIES + 1} times ({cause})")
-
-
-def _narrower_cpus() -> int | None:
-    """Return the cores that a Slurm job or taskset leaves this process; None where Ray's own count is right."""
-    if not hasattr(os, "sched_getaffinity"):  # macOS
-        return None
-    allowed = len(os.sched_getaffinity(0))
-    return allowed if allowed < (os.cpu_count() or 1) else None  # Ray knows the limits of containers
-
-
-def _hush() -> None:
-    """Keep Ray's libraries from logging over the one view of progress."""
-    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)

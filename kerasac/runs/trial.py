@@ -23,7 +23,7 @@ from kerasac.errors import KerasacError, RunError
 from kerasac.genome.folds import Fold
 from kerasac.models.backend import gpu_count, prepare_backend
 from kerasac.models.registry import build_model
-from kerasac.sampling.batches import Batch, batch_sizes
+from kerasac.sampling.batches import Array, batch_sizes
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.stream import stream_in_process, stream_through_ray
 from kerasac.steps.plots import write_plots
@@ -125,6 +125,8 @@ class _UnitRun:
             self.report({"event": "done", **self.marker})
             return
         (self.folder / "error.txt").unlink(missing_ok=True)
+        self.prepared.source.check_unchanged()
+        self.prepared.source.ensure()
         self._mark("started", fingerprint=self.prepared.fingerprint(), split=self.unit.fold.as_dict())
         for stage, artefact, work in (
             ("train", "model.keras", self._train),
@@ -135,6 +137,7 @@ class _UnitRun:
                 self.report({"event": "stage", "stage": stage})
                 started = time.perf_counter()
                 work()
+                self.prepared.source.check_unchanged()
                 seconds = {**self.marker.get("seconds", {}), stage: round(time.perf_counter() - started, 2)}
                 self._mark("started", seconds=seconds)
         self._mark("done", versions=versions())
@@ -145,6 +148,7 @@ class _UnitRun:
         import keras
 
         from kerasac.models.checkpoint import save_model
+        from kerasac.models.feed import FedModel
         from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
 
         if self.share.gpus and not gpu_count():
@@ -156,7 +160,8 @@ class _UnitRun:
         keras.utils.set_random_seed(self.unit.seed)
         weights = self._loss_weights()
         model = build_model(self.experiment.model.architecture, self.prepared.contract, self.prepared.parameters)
-        compile_model(model, self.prepared.contract, self.experiment.training, weights)
+        fed = FedModel(model, self.prepared.source.recipe)
+        compile_model(fed, self.prepared.contract, self.experiment.training, weights)
         first_epoch = self.plan.train(0)
         n_train = len(first_epoch)
         start_at_mean(
@@ -172,10 +177,11 @@ class _UnitRun:
         data = TrainData(
             stream=self._stream,
             steps=len(batch_sizes(n_train, self.experiment.training.batch_size)),
-            valid=self.prepared.source.batch(self.plan.valid()),
+            signature=self.prepared.source.signature(),
+            valid=self.prepared.source.read(self.plan.valid()),
         )
         result = train(
-            model,
+            fed,
             data,
             self.experiment.training,
             self.folder,
@@ -202,7 +208,7 @@ class _UnitRun:
         write_plots(self.folder, predictions, scores, history=history, title=title)
         write_scores(self.folder, scores)
 
-    def _stream(self, epochs: Sequence[int]) -> Iterator[Batch]:
+    def _stream(self, epochs: Sequence[int]) -> Iterator[dict[str, Array]]:
         stream = stream_in_process
         if self.share.samplers:
             stream = partial(stream_through_ray, samplers=self.share.samplers)

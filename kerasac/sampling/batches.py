@@ -6,19 +6,22 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kerasac.cache import content_digest
+from kerasac.cache import ShardMap, in_process
 from kerasac.config import Experiment, OutputSpec, TrackSpec
 from kerasac.errors import SamplingError
-from kerasac.genome.sequence import reverse_complement, token_genome
+from kerasac.genome.intervals import Spans
+from kerasac.genome.sequence import TokenGenome, reverse_complement, token_genome
 from kerasac.sampling.plan import BoolArray, Windows
-from kerasac.store.reader import Track, TrackReader, make_reader
-from kerasac.store.schema import StoreLayout
+from kerasac.store.decode import DecodedTrack
+from kerasac.store.readers import ReaderKind, TrackReader, make_reader
+from kerasac.store.schema import StoreLayout, check_unchanged
+from kerasac.store.slabs import Track
+from kerasac.store.stored_runs import track_content
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
@@ -40,6 +43,21 @@ class Batch(NamedTuple):
     outputs: dict[str, Array]
 
 
+class Recipe(NamedTuple):
+    """How inputs and outputs are derived from raw windows; ``group_of`` names the raw array that each reads."""
+
+    inputs: tuple[TrackSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    group_of: dict[str, str]
+
+
+class Signature(NamedTuple):
+    """Shape, without the axis of windows, and dtype of a raw array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
 @dataclass(frozen=True)
 class TrackGroup:
     """Tracks that are read together, as wide as their widest use.
@@ -57,24 +75,48 @@ class TrackGroup:
 class WindowSource:
     """Reads windows; small and picklable, so that it travels to every sampler.
 
-    ``read`` gives what has to be moved between processes, in the narrowest dtype that holds it; ``finish``
-    derives sums and transforms from that, where the batch is used. ``decoded`` says whether the tracks are
-    mapped from the cache rather than read from the array.
+    ``read`` gives what has to be moved between processes, in the narrowest dtype that holds it; sums and
+    transforms are derived from that where the batch is used: in the model's graph while training
+    (:mod:`kerasac.models.feed`), by ``finish`` elsewhere.
     """
 
-    token_file: str
+    tokens: TokenGenome
+    layout: StoreLayout
     inputs: tuple[TrackSpec, ...]
     outputs: tuple[OutputSpec, ...]
     groups: tuple[TrackGroup, ...]
     group_of: dict[str, str]
-    decoded: bool
+
+    @property
+    def decoded(self) -> tuple[DecodedTrack, ...]:
+        """The decoded tracks, each once; none when windows are read from the array."""
+        return tuple({track.name: track for group in self.groups for track in group.reader.decoded}.values())
+
+    @property
+    def recipe(self) -> Recipe:
+        """How inputs and outputs are derived from what ``read`` gives."""
+        return Recipe(self.inputs, self.outputs, self.group_of)
+
+    def ensure(self, shards: ShardMap = in_process, *, verify: bool = False) -> None:
+        """See that this machine's cache holds the tokens and all decoded tracks, whole."""
+        self.tokens.ensure(shards, verify=verify)
+        for track in self.decoded:
+            track.ensure(shards, verify=verify)
+
+    def check_unchanged(self) -> None:
+        """Raise StoreError when the array was written to since it was opened."""
+        check_unchanged(self.layout)
+
+    def signature(self) -> dict[str, Signature]:
+        """Return shape (without the axis of windows) and dtype of every array that ``read`` gives for training."""
+        signature = {spec.name: Signature((spec.width_bp,), np.dtype(np.uint8)) for spec in self._sequences}
+        for group in self.groups:
+            signature[group.key] = Signature((len(group.reader.tracks), 2 * group.flank), group.reader.dtype)
+        return signature
 
     def read(self, windows: Windows) -> dict[str, Array]:
-        """Read raw windows: tokens by input name, counts (n, 2 × flank, T) by track group; strands applied."""
-        raw: dict[str, Array] = {}
-        for spec in self.inputs:
-            if spec.is_sequence:
-                raw[spec.name] = self._read_tokens(windows, spec.flank)
+        """Read raw windows: tokens by input name, counts (n, T, 2 × flank) by track group; strands applied."""
+        raw = {spec.name: self._read_tokens(windows, spec.flank) for spec in self._sequences}
         for group in self.groups:
             raw[group.key] = _read_group(group, windows)
         return raw
@@ -90,9 +132,9 @@ class WindowSource:
         return self.finish(self.read(windows))
 
     def content(self) -> list[str]:
-        """Return what changes when the sequence or the tracks do."""
-        tracks = [part for group in self.groups for part in group.reader.content()]
-        return [content_digest(Path(self.token_file)), *tracks]
+        """Return what changes when the sequence or the tracks do, whatever reader is used."""
+        tracks = dict.fromkeys(track for group in self.groups for track in group.reader.tracks)
+        return [self.tokens.content(), *(track_content(self.layout, track) for track in tracks)]
 
     def accepts(self, windows: Windows) -> BoolArray:
         """Say of each window whether all of its outputs lie within their min and max."""
@@ -115,33 +157,46 @@ class WindowSource:
         return totals
 
     def _counts_of(self, spec: TrackSpec, windows: Windows) -> Iterator[tuple[slice, Array]]:
-        """Yield some rows at a time and the raw counts of a track spec there, (rows, L, T)."""
+        """Yield some rows at a time and the raw counts of a track spec there, (rows, T, L)."""
         group = next(group for group in self.groups if group.key == self.group_of[spec.name])
         for low in range(0, len(windows), _READ_ROWS):
             rows = slice(low, low + _READ_ROWS)
-            yield rows, _cut(_read_group(group, windows.take(rows)), spec.flank)
+            yield rows, middle(_read_group(group, windows.take(rows)), spec.flank)
+
+    @property
+    def _sequences(self) -> list[TrackSpec]:
+        return [spec for spec in self.inputs if spec.is_sequence]
 
     def _read_tokens(self, windows: Windows, flank: int) -> Array:
         views = np.lib.stride_tricks.sliding_window_view(self._tokens, 2 * flank)
-        tokens = views[windows.center - flank]
+        tokens: Array = views[windows.center - flank]
         tokens[windows.reverse] = reverse_complement(tokens[windows.reverse])
         return tokens
 
     def _finish_one(self, spec: TrackSpec, raw: dict[str, Array]) -> Array:
         if spec.is_sequence:
             return raw[spec.name]
-        return derive(spec, _cut(raw[self.group_of[spec.name]], spec.flank))
+        return derive(spec, middle(raw[self.group_of[spec.name]], spec.flank))
 
     @cached_property
     def _tokens(self) -> Array:
-        return np.asarray(np.load(self.token_file, mmap_mode="r"))
+        return self.tokens.open()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
 
-def make_source(experiment: Experiment, layout: StoreLayout, *, reader: str) -> WindowSource:
-    """Open what an experiment reads; tokens and, for the ``map`` reader, tracks are decoded now if they are new.
+def make_source(
+    experiment: Experiment,
+    layout: StoreLayout,
+    *,
+    reader: ReaderKind,
+    spans: Spans | None = None,
+    complete: bool = False,
+) -> WindowSource:
+    """Say where an experiment's windows are read; what has to be decoded is, where and when it is first used.
+
+    ``spans`` and ``complete`` are for the ``spans`` reader: see :func:`kerasac.store.readers.make_reader`.
 
     Raises
     ------
@@ -158,12 +213,12 @@ def make_source(experiment: Experiment, layout: StoreLayout, *, reader: str) -> 
         tracks[key] = tuple(Track(dataset, attribute) for dataset in datasets for attribute in spec.source)
         flanks[key] = max(flanks.get(key, 0), spec.flank)
         group_of[spec.name] = key
-    groups = tuple(
-        TrackGroup(key, make_reader(layout, tracks[key], reader), flanks[key], strand_partners(tracks[key]))
-        for key in tracks
-    )
-    token_file = token_genome(Path(experiment.genome.fasta), layout.assembly)
-    return WindowSource(str(token_file), experiment.inputs, experiment.outputs, groups, group_of, reader == "map")
+    groups = []
+    for key, columns in tracks.items():
+        made = make_reader(layout, columns, reader, spans=spans, complete=complete)
+        groups.append(TrackGroup(key, made, flanks[key], strand_partners(columns)))
+    tokens = token_genome(experiment.genome.fasta, layout.assembly)
+    return WindowSource(tokens, layout, experiment.inputs, experiment.outputs, tuple(groups), group_of)
 
 
 def strand_partners(tracks: Sequence[Track]) -> tuple[int, ...]:
@@ -193,15 +248,25 @@ def derive(spec: TrackSpec, values: Array) -> FloatArray:
     Parameters
     ----------
     values
-        Shape (n, L, T).
+        Shape (n, T, L).
 
     Returns
     -------
     array, shape (n, L, T) without aggregation, else (n, T); float32.
     """
     if spec.aggregate == "none" and spec.transform == "none":
-        return values.astype(np.float32)  # most of what is read: spared the way through float64
-    return _transform(_aggregate(values, spec.aggregate), spec).astype(np.float32)
+        derived = values  # most of what is read: spared the way through float64
+    else:
+        derived = _transform(_aggregate(values, spec.aggregate), spec)
+    if spec.aggregate == "none":
+        derived = derived.swapaxes(1, 2)
+    return derived.astype(np.float32, order="C")
+
+
+def middle(values: Any, flank: int) -> Any:
+    """Return the middle 2 × flank positions of (n, T, L), an array or a tensor."""
+    spare = values.shape[2] // 2 - flank
+    return values[:, :, spare : values.shape[2] - spare] if spare else values
 
 
 def rebatch(blocks: Iterator[dict[str, Array]], sizes: Iterator[int]) -> Iterator[dict[str, Array]]:
@@ -212,15 +277,23 @@ def rebatch(blocks: Iterator[dict[str, Array]], sizes: Iterator[int]) -> Iterato
     SamplingError
         When the blocks hold fewer rows than the sizes ask for.
     """
-    held: dict[str, Array] = {}
+    block: dict[str, Array] = {}
+    at = 0
     for size in sizes:
-        while _rows(held) < size:
-            block = next(blocks, None)
-            if block is None:
-                raise SamplingError(f"the samplers ended {size - _rows(held)} windows early; run the command again")
-            held = {key: np.concatenate([held[key], block[key]]) for key in block} if _rows(held) else dict(block)
-        yield {key: values[:size] for key, values in held.items()}
-        held = {key: values[size:] for key, values in held.items()}
+        pieces: list[dict[str, Array]] = []
+        missing = size
+        while missing:
+            if at == _rows(block):
+                found = next(blocks, None)
+                if found is None:
+                    raise SamplingError(f"the samplers ended {missing} windows early; run the command again")
+                block, at = found, 0
+            end = min(at + missing, _rows(block))
+            pieces.append({key: values[at:end] for key, values in block.items()})
+            missing -= end - at
+            at = end
+        # A batch within one block is a view of it.
+        yield pieces[0] if len(pieces) == 1 else {key: np.concatenate([p[key] for p in pieces]) for key in pieces[0]}
 
 
 def batch_sizes(n_windows: int, batch_size: int) -> list[int]:
@@ -233,10 +306,10 @@ def _aggregate(values: Array, how: str) -> Array:
     wide: Array = values.astype(np.float64)
     aggregates: dict[str, Callable[[Array], Array]] = {
         "none": lambda x: x,
-        "sum": lambda x: x.sum(axis=1),
-        "average": lambda x: x.mean(axis=1),
-        "max": lambda x: x.max(axis=1),
-        "binary_max": lambda x: (x.max(axis=1) > 0).astype(np.float64),
+        "sum": lambda x: x.sum(axis=2),
+        "average": lambda x: x.mean(axis=2),
+        "max": lambda x: x.max(axis=2),
+        "binary_max": lambda x: (x.max(axis=2) > 0).astype(np.float64),
     }
     return aggregates[how](wide)
 
@@ -256,7 +329,7 @@ def _transform(values: Array, spec: TrackSpec) -> Array:
 def _counts_to_logit(values: Array, pseudocount: float) -> Array:
     """Turn counts over positions into the log odds of each position, pseudocount a position."""
     padded = values + pseudocount
-    share = padded / padded.sum(axis=1, keepdims=True)
+    share = padded / padded.sum(axis=2, keepdims=True)
     odds: Array = share / (1 - share)
     return np.log(odds)
 
@@ -265,15 +338,9 @@ def _read_group(group: TrackGroup, windows: Windows) -> Array:
     counts = group.reader.read(windows.center - group.flank, 2 * group.flank)
     back = windows.reverse
     if back.any():
-        counts[back] = counts[back][:, ::-1][:, :, list(group.partner)]
+        counts[back] = counts[back][:, list(group.partner), ::-1]
     return counts
 
 
-def _cut(values: Array, flank: int) -> Array:
-    """Cut the middle 2 × flank positions out of a wider window."""
-    spare = values.shape[1] // 2 - flank
-    return values[:, spare : values.shape[1] - spare] if spare else values
-
-
-def _rows(held: dict[str, Array]) -> int:
-    return len(next(iter(held.values()))) if held else 0
+def _rows(block: dict[str, Array]) -> int:
+    return len(next(iter(block.values()))) if block else 0

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasac.cache import ShardMap, in_process
 from kerasac.config import Experiment, PeakPositions, RegionSampling
 from kerasac.errors import GenomeError
 from kerasac.genome.assembly import Assembly, IntArray
 from kerasac.genome.intervals import Intervals, Spans, read_bed, summit_outside
-from kerasac.store.reader import scan_spans
+from kerasac.store.scan import scan_spans
 from kerasac.store.schema import StoreLayout
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,19 @@ class Candidates:
             return len(self.regions)
         return 0 if self.positions is None else len(self.positions)
 
+    def surroundings(self, reach_bp: int, *, jitter: int) -> Spans:
+        """Return all rows within reach of a peak's centre, jittered, of a background region's or a scored peak's."""
+        lows, highs = [], []
+        if self.positions is not None:
+            lows.append(self.positions.starts)
+            highs.append(self.positions.ends)
+        moved = (self.regions, jitter), (self.negatives, 0), (self.test_peaks, 0)
+        for centers, by in ((centers, by) for centers, by in moved if centers is not None):
+            lows.append(centers.low - by)
+            highs.append(centers.high + by)
+        low, high = np.concatenate(lows) - reach_bp, np.concatenate(highs) - 1 + reach_bp
+        return Spans.from_bounds(np.maximum(low, 0), np.minimum(high, self.assembly.total_bp))
+
     def digest(self) -> str:
         """Return 16 hex digits of all centres: what the experiment's BED files and attributes come to."""
         text = hashlib.sha256()
@@ -104,8 +118,10 @@ class Candidates:
         return dict(zip(self.assembly.names, counts.tolist(), strict=True))
 
 
-def find_candidates(experiment: Experiment, layout: StoreLayout) -> Candidates:
+def find_candidates(experiment: Experiment, layout: StoreLayout, shards: ShardMap = in_process) -> Candidates:
     """Find the candidates of an experiment over the whole genome.
+
+    ``shards`` runs the scan of arrays that do not keep the runs of their peak attributes.
 
     Raises
     ------
@@ -114,14 +130,14 @@ def find_candidates(experiment: Experiment, layout: StoreLayout) -> Candidates:
     StoreError
         When the array lacks the attributes of the sampling section.
     """
-    return _Search(experiment, layout).run()
+    return _Search(experiment, layout, shards).run()
 
 
 class _Search:
     """The steps of :func:`find_candidates`, which share the experiment, the array and the counts of skips."""
 
-    def __init__(self, experiment: Experiment, layout: StoreLayout) -> None:
-        self.experiment, self.layout = experiment, layout
+    def __init__(self, experiment: Experiment, layout: StoreLayout, shards: ShardMap) -> None:
+        self.experiment, self.layout, self.shards = experiment, layout, shards
         self.assembly = layout.assembly
         self.skipped: dict[str, int] = {}
         self.inner = self._inner_centers()
@@ -150,7 +166,7 @@ class _Search:
 
     def _positions(self, spec: PeakPositions) -> tuple[Spans, Spans]:
         """Return all peak positions, and those of them where a window may be centred."""
-        peaks = scan_spans(self.layout, spec.attribute, self.experiment.datasets, spec.threshold)
+        peaks = self._scan(spec.attribute, spec.threshold)
         positions = peaks.intersect(self.inner).subtract(self.excluded)
         self._count_skips("peak positions", peaks.total_bp, positions.total_bp)
         return peaks, positions
@@ -191,7 +207,10 @@ class _Search:
         attribute = self.experiment.sampling.ambiguous
         if attribute is None:
             return Spans.empty()
-        return scan_spans(self.layout, attribute, self.experiment.datasets, 1)
+        return self._scan(attribute, 1)
+
+    def _scan(self, attribute: str, threshold: float) -> Spans:
+        return scan_spans(self.layout, attribute, self.experiment.datasets, threshold, shards=self.shards)
 
     def _background(self, peaks: Spans) -> Spans:
         if self.experiment.score.peaks is not None:

@@ -8,28 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from kerasac.sampling.batches import Array, Batch, WindowSource, batch_sizes, rebatch
+from kerasac.sampling.batches import Array, WindowSource, batch_sizes, rebatch
 from kerasac.sampling.plan import Windows, concatenate
 
 logger = logging.getLogger(__name__)
 
 # A Ray Data block costs about 20 ms whatever its size, so blocks are large; 4096 windows of 2114 bases in and
 # 1000 × 2 counts out are 17 MB.
-BLOCK_ROWS = 4096
+RAY_ROWS = 4096
+BLOCK_ROWS = 1024  # read at a time in this process: what is read stays in its cache until it is used
+ARRAY_ROWS = 32_768  # the same from the array, where more windows at a time share more tiles; about 135 MB
 RUN_AHEAD_BYTES = 512 * 1024**2  # decoded blocks waiting for one trainer
 SAMPLER_CPUS = 0.25  # what a sampler asks of Ray: it works in bursts
 
 
 def stream_in_process(
     source: WindowSource, epoch: Callable[[int], Windows], epochs: Sequence[int], batch_size: int
-) -> Iterator[Batch]:
-    """Yield the batches of these epochs, read in this process, one batch at a time."""
+) -> Iterator[dict[str, Array]]:
+    """Yield the raw batches of these epochs (:meth:`WindowSource.read`), read in this process."""
+    rows = BLOCK_ROWS if source.decoded else ARRAY_ROWS
     for number in epochs:
         windows = epoch(number)
-        low = 0
-        for size in batch_sizes(len(windows), batch_size):
-            yield source.batch(windows.take(slice(low, low + size)))
-            low += size
+        sizes = batch_sizes(len(windows), batch_size)
+        # Whole batches a block, so that a batch is a view of one.
+        step = max(1, rows // batch_size) * batch_size
+        blocks = (source.read(windows.take(slice(low, low + step))) for low in range(0, len(windows), step))
+        yield from _signed(source, rebatch(blocks, iter(sizes)))
 
 
 def stream_through_ray(
@@ -39,7 +43,7 @@ def stream_through_ray(
     batch_size: int,
     *,
     samplers: int,
-) -> Iterator[Batch]:
+) -> Iterator[dict[str, Array]]:
     """Yield the same batches, read by ``samplers`` Ray Data actors that run ahead of the trainer.
 
     One stream spans all epochs, so actors and their caches stay warm; blocks keep the plan's order, so the
@@ -49,9 +53,14 @@ def stream_through_ray(
         return
     tables = [epoch(number) for number in epochs]
     sizes = [size for table in tables for size in batch_sizes(len(table), batch_size)]
-    blocks = _sampled_blocks(source, concatenate(tables), samplers)
-    for raw in rebatch(blocks, iter(sizes)):
-        yield source.finish(raw)
+    yield from _signed(source, rebatch(_sampled_blocks(source, concatenate(tables), samplers), iter(sizes)))
+
+
+def _signed(source: WindowSource, batches: Iterator[dict[str, Array]]) -> Iterator[dict[str, Array]]:
+    """Give every batch the dtypes of the source's signature: blocks may have come in narrower ones."""
+    dtypes = {name: signature.dtype for name, signature in source.signature().items()}
+    for batch in batches:
+        yield {name: values.astype(dtypes[name], copy=False) for name, values in batch.items()}
 
 
 class Sampler:
@@ -69,13 +78,15 @@ def _sampled_blocks(source: WindowSource, plan: Windows, samplers: int) -> Itera
     import pandas as pd
     import ray.data
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # one view of progress is enough
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.execution_options.resource_limits = ray.data.ExecutionResources(object_store_memory=RUN_AHEAD_BYTES)
     context.enable_progress_bars = False
     columns = {"center": plan.center, "reverse": plan.reverse, "is_peak": plan.is_peak}
-    starts = range(0, len(plan), BLOCK_ROWS)
-    tables = [pd.DataFrame({k: v[low : low + BLOCK_ROWS] for k, v in columns.items()}) for low in starts]
+    rows = RAY_ROWS if source.decoded else ARRAY_ROWS
+    starts = range(0, len(plan), rows)
+    tables = [pd.DataFrame({k: v[low : low + rows] for k, v in columns.items()}) for low in starts]
     # from_blocks, not from_arrow: the latter starts a task, which hangs inside a full placement group.
     dataset = ray.data.from_blocks(tables).map_batches(
         Sampler,

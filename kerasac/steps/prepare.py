@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasac.cache import digest
+from kerasac.cache import ShardMap, digest, in_process
 from kerasac.config import Experiment
 from kerasac.errors import ConfigError, FoldError, KerasacError, StoreError
 from kerasac.genome.assembly import check_same_sizes, read_chrom_sizes
@@ -19,12 +19,12 @@ from kerasac.models.registry import Parameters, read_parameters
 from kerasac.sampling.batches import WindowSource, make_source, other_strands
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.regions import Candidates, find_candidates
-from kerasac.store.reader import Track, missing_bases
+from kerasac.store.choice import choose_reader
 from kerasac.store.schema import StoreLayout, read_layout
+from kerasac.store.slabs import Track
 
 logger = logging.getLogger(__name__)
 
-MAP_LIMIT_BYTES = 64 * 1024**3  # decoded tracks beyond this are read from the array instead
 _DEFAULT_FOLDS = 5
 # Keys that may differ between two runs into one folder: they do not change what a fold and seed gives.
 UNIT_INDEPENDENT = ("name", "seeds", "folds", "compute", "tracking")
@@ -69,8 +69,10 @@ class Prepared:
         return digest({"experiment": spec, "chromosomes": chroms, "content": content})
 
 
-def prepare(experiment: Experiment) -> Prepared:
-    """Check an experiment against its files and open them.
+def prepare(experiment: Experiment, shards: ShardMap = in_process) -> Prepared:
+    """Check an experiment against its files, and decode what all its trainings read, if this machine has not yet.
+
+    ``shards`` runs the scan and the decoding, which take minutes on a large genome.
 
     Raises
     ------
@@ -89,11 +91,12 @@ def prepare(experiment: Experiment) -> Prepared:
     if experiment.genome.chrom_sizes is not None:
         sizes = read_chrom_sizes(experiment.genome.chrom_sizes).as_dict()
         check_same_sizes(layout.assembly.as_dict(), sizes, str(experiment.genome.chrom_sizes))
-    candidates = find_candidates(experiment, layout)
+    candidates = find_candidates(experiment, layout, shards)
     folds = make_folds(experiment, candidates)
     for fold in folds:  # before anything is decoded; below again, with the outputs' min and max
         SamplingPlan(candidates, experiment.sampling, fold, 0, background_ratio=experiment.score.background_ratio)
-    source = make_source(experiment, layout, reader=_choose_reader(experiment, layout))
+    source = _make_source(experiment, layout, candidates)
+    source.ensure(shards, verify=True)
     prepared = Prepared(experiment, layout, candidates, folds, source, contract, parameters)
     _check_values(prepared)
     for fold in folds:
@@ -199,15 +202,17 @@ def _located(where: str) -> Iterator[None]:
         raise type(error)(f"{where}: {error}") from error
 
 
-def _choose_reader(experiment: Experiment, layout: StoreLayout) -> str:
-    """Decode the tracks once when they are of bearable size; the rule can be overridden by ``compute.reader``."""
-    if experiment.compute.reader != "auto":
-        return experiment.compute.reader
-    tracks = _tracks(experiment)
-    expected = 2 * layout.assembly.total_bp * len(tracks)  # bytes; counts rarely need more than two a base
-    kind = "map" if expected <= MAP_LIMIT_BYTES else "blocks"
-    logger.info("reader: %s (%d tracks, about %.1f GB decoded)", kind, len(tracks), expected / 1e9)
-    return kind
+def _make_source(experiment: Experiment, layout: StoreLayout, candidates: Candidates) -> WindowSource:
+    """Read windows as ``compute.reader`` says, or as the rule for this machine and these tracks does."""
+    sampling = experiment.sampling
+    reach = max((spec.flank for spec in experiment.track_specs), default=0)
+    spans = candidates.surroundings(reach, jitter=sampling.regions.jitter if sampling.regions is not None else 0)
+    complete = not sampling.draws_background
+    kind = experiment.compute.reader
+    if kind == "auto":
+        kind, reason = choose_reader(layout, _tracks(experiment), spans if complete else None)
+        logger.info("compute.reader: %s (%s)", kind, reason)
+    return make_source(experiment, layout, reader=kind, spans=spans, complete=complete)
 
 
 def _tracks(experiment: Experiment) -> list[Track]:
@@ -215,8 +220,7 @@ def _tracks(experiment: Experiment) -> list[Track]:
     return list(
         dict.fromkeys(
             Track(dataset, attribute)
-            for spec in (*experiment.inputs, *experiment.outputs)
-            if not spec.is_sequence
+            for spec in experiment.track_specs
             for dataset in experiment.track_datasets(spec)
             for attribute in spec.source
         )
@@ -229,21 +233,17 @@ def _check_values(prepared: Prepared) -> None:
         logger.info("the array is read block by block, so it was not searched for chromosomes without values")
         return
     used = {chrom for fold in prepared.folds for split in fold.as_dict().values() for chrom in split}
-    sizes = prepared.layout.assembly.as_dict()
-    for track in _tracks(prepared.experiment):
-        missing = missing_bases(prepared.layout, track)
-        for chrom in sorted(used & missing.keys()):
-            if missing[chrom] == sizes[chrom]:
+    for decoded in prepared.source.decoded:
+        facts, (dataset, attribute) = decoded.facts(), decoded.track
+        for chrom in sorted(used & facts.missing.keys()):
+            if facts.missing[chrom] == facts.bases[chrom]:
                 raise StoreError(
-                    f"{track.attribute} of {track.dataset} has no value on {chrom}: its bigWig lacks the chromosome; "
+                    f"{attribute} of {dataset} has no value on {chrom}: its bigWig lacks the chromosome; "
                     "leave the chromosome out of the folds, or ingest a complete bigWig"
                 )
+            n_missing = f"{facts.missing[chrom]:,}"
             logger.warning(
-                "%s of %s: %s bases of %s without a value are read as 0",
-                track.attribute,
-                track.dataset,
-                f"{missing[chrom]:,}",
-                chrom,
+                "%s of %s: %s bases of %s without a value are read as 0", attribute, dataset, n_missing, chrom
             )
 
 

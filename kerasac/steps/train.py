@@ -16,8 +16,9 @@ from kerasac.config import TrainingSpec
 from kerasac.errors import RunError
 from kerasac.models.checkpoint import Checkpoints
 from kerasac.models.contract import Contract
+from kerasac.models.feed import FedModel
 from kerasac.models.losses import losses_of
-from kerasac.sampling.batches import Batch
+from kerasac.sampling.batches import Array, Batch, Signature
 from kerasac.steps.history import Row, read_history, write_history
 from kerasac.steps.schedule import Standing, standing
 
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)
 
 _VALIDATION_BATCH = 256
 
-Stream = Callable[[Sequence[int]], Iterator[Batch]]
+Raw = dict[str, Array]
+Stream = Callable[[Sequence[int]], Iterator[Raw]]
 
 
 class TrainResult(NamedTuple):
@@ -37,19 +39,20 @@ class TrainResult(NamedTuple):
 
 
 class TrainData(NamedTuple):
-    """What a training reads.
+    """What a training reads: raw windows, as :meth:`WindowSource.read` gives them.
 
-    ``stream`` gives the batches of a list of epochs (numbered from 0), ``steps`` their number an epoch;
-    ``valid`` is the whole validation set.
+    ``stream`` gives the batches of a list of epochs (numbered from 0), ``steps`` their number an epoch,
+    ``signature`` the shape and dtype of their arrays; ``valid`` is the whole validation set.
     """
 
     stream: Stream
     steps: int
-    valid: Batch
+    signature: dict[str, Signature]
+    valid: Raw
 
 
 def train(
-    model: keras.Model,
+    model: FedModel,
     data: TrainData,
     spec: TrainingSpec,
     folder: Path,
@@ -77,7 +80,7 @@ def train(
         model.optimizer.learning_rate.assign(now.learning_rate)
         remaining = range(len(history), spec.epochs)
         model.fit(
-            _training_dataset(data.stream(remaining), data.valid),
+            _training_dataset(data.stream(remaining), data.signature),
             initial_epoch=len(history),
             epochs=spec.epochs,
             steps_per_epoch=data.steps,
@@ -187,19 +190,15 @@ def _resumable(history: list[Row], checkpoints: Checkpoints) -> list[Row]:
     return history[: max(saved, default=0)]
 
 
-def _training_dataset(batches: Iterator[Batch], like: Batch) -> tf.data.Dataset:
-    """Wrap a stream of batches shaped ``like`` another, of any number of windows."""
-    signature = tuple(
-        {name: tf.TensorSpec((None, *array.shape[1:]), array.dtype, name) for name, array in arrays.items()}
-        for arrays in like
-    )
-    pairs = (tuple(batch) for batch in batches)
-    dataset = tf.data.Dataset.from_generator(lambda: pairs, output_signature=signature)
+def _training_dataset(batches: Iterator[Raw], signature: dict[str, Signature]) -> tf.data.Dataset:
+    """Wrap a stream of batches of any number of windows."""
+    specs = {name: tf.TensorSpec((None, *array.shape), array.dtype) for name, array in signature.items()}
+    dataset = tf.data.Dataset.from_generator(lambda: batches, output_signature=specs)
     return _untuned(dataset.prefetch(2))
 
 
-def _validation_dataset(valid: Batch) -> tf.data.Dataset:
-    return _untuned(tf.data.Dataset.from_tensor_slices(tuple(valid)).batch(_VALIDATION_BATCH))
+def _validation_dataset(valid: Raw) -> tf.data.Dataset:
+    return _untuned(tf.data.Dataset.from_tensor_slices(valid).batch(_VALIDATION_BATCH))
 
 
 def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:

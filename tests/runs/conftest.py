@@ -21,7 +21,7 @@ def ray_cluster(_own_cache: None) -> Iterator[dict[str, float]]:
 
     import ray
 
-    from kerasac.runs.launch import QUIET, ray_session
+    from kerasac.runs.session import QUIET, ray_session
 
     with pytest.MonkeyPatch.context() as patch:
         for key, value in QUIET.items():

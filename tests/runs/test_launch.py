@@ -122,10 +122,11 @@ def test_logical_gpu_is_given_and_missed_by_tensorflow(
         ({}, 5, {"CPU": 16}, ("direct", 5, 3, 0, 0)),
         ({}, 1, {"CPU": 2}, ("direct", 1, 2, 0, 0)),
         ({"max_parallel": 1}, 5, {"CPU": 2}, ("direct", 1, 2, 0, 0)),
-        ({}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 2, 1)),
-        ({"gpus": 0.5}, 5, {"CPU": 16, "GPU": 2}, ("train", 4, 4, 2, 0.5)),
+        ({}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 0, 1)),
+        ({"gpus": 0.5}, 5, {"CPU": 16, "GPU": 2}, ("train", 4, 4, 0, 0.5)),
+        ({"samplers": 3}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 3, 1)),
         ({"gpus": 0}, 5, {"CPU": 4, "GPU": 2}, ("direct", 4, 1, 0, 0)),
-        ({"max_parallel": 5}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 2, 1)),
+        ({"max_parallel": 5}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 0, 1)),
         ({"samplers": 1}, 5, {"CPU": 2}, ("direct", 2, 1, 1, 0)),
         ({"executor": "train"}, 5, {"CPU": 2}, ("train", 2, 1, 0, 0)),
     ],
@@ -136,6 +137,15 @@ def test_units_share_the_machine(
     made = UnitAllotment(ComputeSpec(**compute), n_units, resources)
     shared = (made.executor, made.max_parallel, made.share.threads, made.share.samplers, made.share.gpus)
     assert shared == expected
+
+
+@pytest.mark.parametrize(
+    ("resources", "samplers"),
+    [({"CPU": 2}, 0), ({"CPU": 20}, 2), ({"CPU": 16, "GPU": 2}, 2), ({"CPU": 4, "GPU": 2}, 0)],
+)
+def test_only_tracks_that_are_read_from_the_array_get_samplers(resources: dict[str, float], samplers: int) -> None:
+    assert UnitAllotment(ComputeSpec(), 5, resources, decoded=False).share.samplers == samplers
+    assert UnitAllotment(ComputeSpec(), 5, resources, decoded=True).share.samplers == 0
 
 
 @pytest.mark.parametrize(
@@ -157,13 +167,14 @@ def test_what_ray_could_never_place_is_an_error(
 
 @pytest.mark.ray
 @pytest.mark.keras
+@pytest.mark.parametrize(("executor", "reader"), [("direct", "map"), ("train", "blocks")])
 def test_samplers_of_units_that_fill_the_machine_get_their_cpus(
-    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path, executor: str, reader: str
 ) -> None:
     """Ray Data starts samplers outside the trial's placement group: what trials reserve, samplers cannot have."""
-    compute = {"gpus": 0, "executor": "direct", "samplers": 1, "max_parallel": 2}
+    compute = {"gpus": 0, "executor": executor, "samplers": 1, "max_parallel": 2, "reader": reader}
     prepared = prepare(tiny_experiment(tiny_folder, compute=compute))
-    units = [Unit(fold, 1, str(tmp_path)) for fold in prepared.folds[:3]]
+    units = [Unit(fold, 1, str(tmp_path)) for fold in prepared.folds[:2]]
     recorder = Recorder()
     allotment = UnitAllotment(prepared.experiment.compute, len(units), ray_cluster)
     assert allotment.max_parallel * allotment.cpus == ray_cluster["CPU"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiledb
 from tiny import tiny_experiment
 
 from kerasac.runs.trial import Share, Unit, is_done, read_marker, run_unit
@@ -115,3 +116,22 @@ def test_gpu_that_tensorflow_does_not_see_is_an_error(tiny_folder: Path, tmp_pat
     unit = Unit(prepared.folds[0], 1, str(tmp_path))
     run_unit(prepared, unit, Share(threads=1, samplers=0, gpus=1), events.append)
     assert "TensorFlow does not see one" in events[-1]["message"]
+
+
+def test_array_that_is_written_to_during_a_run_is_named_and_the_unit_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepare(tiny_experiment(tmp_path / "data"))
+    unit = Unit(prepared.folds[0], 1, str(tmp_path / "run"))
+    events: list[dict[str, Any]] = []
+
+    def meddle(event: dict[str, Any]) -> None:
+        events.append(event)
+        if event["event"] == "epoch" and event["epoch"] == 1:
+            with tiledb.open(prepared.layout.path, "w") as array:
+                columns = {array.attr(i).name: np.zeros(3, array.attr(i).dtype) for i in range(array.nattr)}
+                array[10:13, 0] = columns
+
+    run_unit(prepared, unit, Share(threads=1, samplers=0), meddle)
+    assert "signal.tdb was written to while it was in use; run the command again" in events[-1]["message"]
+    assert not is_done(unit.folder)

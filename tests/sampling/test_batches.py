@@ -17,7 +17,9 @@ from tiny import tiny_experiment, write_fasta
 
 from kerasac.config import Aggregate, OutputSpec, TrackSpec, Transform, make_experiment
 from kerasac.errors import SamplingError
-from kerasac.genome.sequence import reverse_complement
+from kerasac.genome.assembly import Assembly
+from kerasac.genome.intervals import Spans
+from kerasac.genome.sequence import TokenGenome, reverse_complement, token_genome
 from kerasac.sampling.batches import (
     TrackGroup,
     WindowSource,
@@ -29,8 +31,9 @@ from kerasac.sampling.batches import (
     strand_partners,
 )
 from kerasac.sampling.plan import Windows, windows_at
-from kerasac.store.reader import Track
-from kerasac.store.schema import read_layout
+from kerasac.store.readers import READER_KINDS
+from kerasac.store.schema import StoreLayout, read_layout
+from kerasac.store.slabs import Track
 
 TOTAL = 400
 STRANDS = ("plus", "minus")
@@ -41,10 +44,12 @@ class Ramp:
     """A reader whose track i has the value 1000 × i + p at row p."""
 
     tracks: tuple[Track, ...]
+    decoded = ()
+    dtype = np.dtype(np.uint16)
 
     def read(self, starts: np.ndarray, width_bp: int) -> np.ndarray:
-        rows = starts[:, None, None] + np.arange(width_bp)[:, None]
-        return (rows + 1_000 * np.arange(len(self.tracks))).astype(np.uint16)
+        rows = starts[:, None, None] + np.arange(width_bp)
+        return (rows + 1_000 * np.arange(len(self.tracks))[:, None]).astype(np.uint16)
 
 
 def tokens_at(rows: np.ndarray) -> np.ndarray:
@@ -52,15 +57,18 @@ def tokens_at(rows: np.ndarray) -> np.ndarray:
     return ((rows * rows) % 7 % 5).astype(np.uint8)
 
 
+ASSEMBLY = Assembly(("chr1",), (TOTAL,))
+LAYOUT = StoreLayout("nowhere", ASSEMBLY, ("A", "B"), {}, 10, "state")
+
+
 @pytest.fixture(scope="module")
-def token_file(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("tokens") / "tokens.npy"
-    np.save(path, tokens_at(np.arange(TOTAL)))
-    return str(path)
+def tokens(tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> TokenGenome:
+    letters = "".join("ACGTN"[token] for token in tokens_at(np.arange(TOTAL)))
+    return token_genome(write_fasta(tmp_path_factory.mktemp("tokens") / "a.fa", {"chr1": letters}), ASSEMBLY)
 
 
 @pytest.fixture
-def source(token_file: str) -> Callable[..., WindowSource]:
+def source(tokens: TokenGenome) -> Callable[..., WindowSource]:
     """Make a source of one sequence input and the given outputs, which all read one group of tracks."""
 
     def make(*outputs: OutputSpec, datasets: tuple[str, ...] = ("A",)) -> WindowSource:
@@ -69,7 +77,7 @@ def source(token_file: str) -> Callable[..., WindowSource]:
         flank = max(spec.flank for spec in outputs)
         group = TrackGroup("tracks", Ramp(tracks), flank, strand_partners(tracks))
         inputs = (TrackSpec(name="sequence", source=("seq",), flank=30),)
-        return WindowSource(token_file, inputs, outputs, (group,), {o.name: "tracks" for o in outputs}, True)
+        return WindowSource(tokens, LAYOUT, inputs, outputs, (group,), {o.name: "tracks" for o in outputs})
 
     return make
 
@@ -177,6 +185,7 @@ def test_other_strands_change_one_word() -> None:
 
 
 VALUES = np.array([[[0, 4], [2, 0], [7, 0]], [[0, 0], [0, 1], [0, 0]]], dtype=np.uint8)  # (2, 3, 2)
+TRACKS_FIRST = VALUES.swapaxes(1, 2)
 AGGREGATES = {
     "none": VALUES.astype(float),
     "sum": np.array([[9, 4], [0, 1]], dtype=float),
@@ -195,13 +204,13 @@ TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 @pytest.mark.parametrize(("aggregate", "transform"), itertools.product(AGGREGATES, TRANSFORMS))
 def test_aggregates_and_transforms_are_their_formulas(aggregate: Aggregate, transform: Transform) -> None:
-    found = derive(output("x", aggregate=aggregate, transform=transform, pseudocount=0.5), VALUES)
+    found = derive(output("x", aggregate=aggregate, transform=transform, pseudocount=0.5), TRACKS_FIRST)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, TRANSFORMS[transform](AGGREGATES[aggregate]), rtol=1e-6)
 
 
 def test_counts_to_logit_is_the_log_odds_of_each_position() -> None:
-    found = derive(output("x", transform="counts_to_logit", pseudocount=0.5), VALUES)
+    found = derive(output("x", transform="counts_to_logit", pseudocount=0.5), TRACKS_FIRST)
     share = (VALUES + 0.5) / (VALUES.sum(axis=1, keepdims=True) + 1.5)
     np.testing.assert_allclose(found, np.log(share / (1 - share)), rtol=1e-5)
 
@@ -213,7 +222,7 @@ def test_every_aggregate_and_transform_of_the_config_is_tried(aggregate: str) ->
 
 
 def test_sums_do_not_overflow_their_narrow_dtype() -> None:
-    values = np.full((1, 1_000, 1), 255, dtype=np.uint8)
+    values = np.full((1, 1, 1_000), 255, dtype=np.uint8)
     assert derive(output("x", source=("x",), aggregate="sum"), values).item() == 255_000
 
 
@@ -269,16 +278,19 @@ def test_raw_windows_are_in_the_narrowest_dtype(source: Source) -> None:
     assert {key: values.dtype for key, values in raw.items()} == {"sequence": np.uint8, "tracks": np.uint16}
 
 
+SOME_SPANS = Spans.from_bounds(np.array([0, 40_900]), np.array([5_000, 41_100]))
+
+
 def control(name: str, **rules: Any) -> dict[str, Any]:
     return {"name": name, "source": ["control_plus", "control_minus"], "flank": 30, **rules}
 
 
-@pytest.mark.parametrize("reader", ["map", "blocks"])
+@pytest.mark.parametrize("reader", READER_KINDS)
 def test_control_inputs_are_read_swapped_and_summed(tiny_folder: Path, reader: str) -> None:
     sequence = {"name": "sequence", "source": "seq", "flank": 100}
     logcount = control("control_logcount", aggregate="sum", transform="log")
     experiment = tiny_experiment(tiny_folder, inputs=[sequence, control("control_profile"), logcount])
-    made = make_source(experiment, read_layout(str(experiment.store)), reader=reader)
+    made = make_source(experiment, read_layout(str(experiment.store)), reader=reader, spans=SOME_SPANS)
     assert len(made.groups) == 2
     centers = np.array([1_000, 41_000, 150_000])
     forward, reverse = (made.batch(windows_at(centers, is_peak=True, reverse=on)).inputs for on in (False, True))
@@ -290,7 +302,7 @@ def test_control_inputs_are_read_swapped_and_summed(tiny_folder: Path, reader: s
     np.testing.assert_array_equal(reverse["control_logcount"], forward["control_logcount"][:, ::-1])
 
 
-def test_both_readers_give_the_same_batches(tiny_folder: Path) -> None:
+def test_all_readers_give_the_same_batches(tiny_folder: Path) -> None:
     outputs = [
         {"name": "profile", "source": ["plus", "minus"], "flank": 30, "dataset": "other"},
         {"name": "logcount", "source": "unstranded", "flank": 25, "aggregate": "sum", "transform": "log"},
@@ -298,8 +310,9 @@ def test_both_readers_give_the_same_batches(tiny_folder: Path) -> None:
     experiment = tiny_experiment(tiny_folder, outputs=outputs, datasets=["tiny", "other"])
     layout = read_layout(str(experiment.store))
     windows = windows_at(np.random.default_rng(0).integers(100, 39_900, 200), is_peak=True)
-    one, other = (make_source(experiment, layout, reader=reader).batch(windows) for reader in ("map", "blocks"))
-    for name in one.outputs:
+    made = [make_source(experiment, layout, reader=reader, spans=SOME_SPANS) for reader in READER_KINDS]
+    one, *others = (source.batch(windows) for source in made)
+    for other, name in itertools.product(others, one.outputs):
         np.testing.assert_array_equal(one.outputs[name], other.outputs[name])
     assert one.outputs["profile"].shape == (200, 60, 2)
     assert one.outputs["logcount"].shape == (200, 2)

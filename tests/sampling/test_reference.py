@@ -14,7 +14,7 @@ from kerasac.genome.folds import Fold
 from kerasac.sampling.batches import Batch, WindowSource, make_source
 from kerasac.sampling.plan import SamplingPlan, Windows, positions_of, windows_at
 from kerasac.sampling.regions import find_candidates
-from kerasac.store.reader import BlockReader
+from kerasac.store.readers import READER_KINDS, BlockReader
 from kerasac.store.schema import read_layout
 
 pytestmark = pytest.mark.shared
@@ -48,10 +48,12 @@ def _experiment(genome: Path, sampling: dict[str, Any], **counts: Any) -> Experi
     return make_experiment(document, base=genome, origin="test")
 
 
-@pytest.fixture(params=["map", "blocks"])
+@pytest.fixture(params=READER_KINDS)
 def opened(request: pytest.FixtureRequest, shared_dir: Path) -> Callable[[Experiment], WindowSource]:
     def open_source(experiment: Experiment) -> WindowSource:
-        return make_source(experiment, read_layout(str(experiment.store)), reader=request.param)
+        layout = read_layout(str(experiment.store))
+        spans = find_candidates(experiment, layout).surroundings(300, jitter=0)
+        return make_source(experiment, layout, reader=request.param, spans=spans, complete=True)
 
     return open_source
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from tiny import tiny_experiment
 
-from kerasac.sampling.batches import Batch
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.stream import Sampler, stream_in_process
 from kerasac.steps.prepare import Prepared, prepare
@@ -25,8 +24,8 @@ def plan(prepared: Prepared) -> SamplingPlan:
     return prepared.plan(prepared.folds[0], seed=1)
 
 
-def joined(batches: Iterator[Batch]) -> dict[str, np.ndarray]:
-    parts = [{**batch.inputs, **batch.outputs} for batch in batches]
+def joined(batches: Iterator[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    parts = list(batches)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -39,12 +38,11 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
 @pytest.mark.parametrize("batch_size", [1, 7, 144, 1_000])
 def test_batch_size_does_not_change_the_windows(prepared: Prepared, plan: SamplingPlan, batch_size: int) -> None:
     found = joined(stream_in_process(prepared.source, plan.train, [0], batch_size))
-    batch = prepared.source.batch(plan.train(0))
-    assert_same(found, {**batch.inputs, **batch.outputs})
+    assert_same(found, prepared.source.read(plan.train(0)))
 
 
 def test_no_batch_spans_two_epochs(prepared: Prepared, plan: SamplingPlan) -> None:
-    sizes = [len(b.outputs["logcount"]) for b in stream_in_process(prepared.source, plan.train, [0, 1], 100)]
+    sizes = [len(batch["sequence"]) for batch in stream_in_process(prepared.source, plan.train, [0, 1], 100)]
     assert sizes == [100, 44, 100, 44]
 
 
@@ -70,5 +68,4 @@ def test_windows_are_read_when_they_are_asked_for(prepared: Prepared, plan: Samp
 def test_sampler_reads_rows_of_a_plan(prepared: Prepared, plan: SamplingPlan) -> None:
     windows = plan.train(0)
     rows = {"center": windows.center, "reverse": windows.reverse, "is_peak": windows.is_peak}
-    batch, expected = prepared.source.finish(Sampler(prepared.source)(rows)), prepared.source.batch(windows)
-    assert_same({**batch.inputs, **batch.outputs}, {**expected.inputs, **expected.outputs})
+    assert_same(Sampler(prepared.source)(rows), prepared.source.read(windows))

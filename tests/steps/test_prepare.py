@@ -16,6 +16,7 @@ from tiny import ASSEMBLY, DATASETS, PEAKS_PER_CHROM, tiny_experiment, write_fas
 
 from kerasac.errors import ConfigError, FoldError, GenomeError, KerasacError, ModelError, SamplingError, StoreError
 from kerasac.steps.prepare import Prepared, describe, prepare
+from kerasac.store.readers import READER_KINDS
 
 FOLDS = {"train": ["chr1", "chr2", "chr3"], "valid": ["chr4"], "test": ["chr5"]}
 POSITIONS = {"regions": None, "negatives": None, "peaks": {"attribute": "peak"}, "train_size": 40, "valid_size": 20}
@@ -275,11 +276,11 @@ def test_split_without_peaks_is_found_before_tracks_are_decoded(
 
 
 @pytest.mark.parametrize("sampling", [{}, POSITIONS])
-@pytest.mark.parametrize("reader", ["map", "blocks"])
+@pytest.mark.parametrize("reader", READER_KINDS)
 def test_good_input_is_prepared(folder: Path, sampling: dict[str, Any], reader: str) -> None:
     prepared = prepare(tiny_experiment(folder, sampling=sampling, compute={"reader": reader}))
     assert len(prepared.folds) == 5
-    assert prepared.source.decoded == (reader == "map")
+    assert bool(prepared.source.decoded) == (reader != "blocks")
     windows = prepared.plan(prepared.folds[0], 1).train(0)
     batch = prepared.source.batch(windows)
     assert batch.inputs["sequence"].shape == (len(windows), 200)
@@ -311,12 +312,6 @@ def test_gaps_are_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None
         array[10:13, DATASETS.index("tiny")] = {**columns, "plus": np.full(3, np.nan, np.float32)}
     prepare(tiny_experiment(folder))
     assert "plus of tiny: 3 bases of chr1 without a value are read as 0" in caplog.text
-
-
-@pytest.mark.parametrize("size_limit", [1, 10**12])
-def test_reader_is_chosen_by_size(folder: Path, size_limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kerasac.steps.prepare.MAP_LIMIT_BYTES", size_limit)
-    assert prepare(tiny_experiment(folder)).source.decoded == (size_limit > 1)
 
 
 def test_prepared_experiment_travels(folder: Path) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kerasac.config import TrainingSpec
+from kerasac.config import OutputSpec, TrackSpec, TrainingSpec
 from kerasac.errors import RunError
 from kerasac.models.backend import prepare_backend
 from kerasac.models.contract import Contract, Port
 from kerasac.models.registry import BPNetParameters, build_model
-from kerasac.sampling.batches import Batch
+from kerasac.sampling.batches import Batch, Recipe, Signature
 from kerasac.steps.history import read_history, write_history
 from kerasac.steps.schedule import Standing
 
@@ -25,14 +25,28 @@ CONTRACT = Contract(
 STEPS, EPOCHS = 4, 4
 
 
-def batch(seed: int) -> Batch:
+CUTS = {"source": ("cuts",), "flank": 5}
+RECIPE = Recipe(
+    (TrackSpec(name="sequence", source=("seq",), flank=20),),
+    (
+        OutputSpec(name="profile", **CUTS),
+        OutputSpec(name="logcount", **CUTS, aggregate="sum", transform="log", pseudocount=1),
+    ),
+    {"profile": "cuts", "logcount": "cuts"},
+)
+SIGNATURE = {
+    "sequence": Signature((40,), np.dtype(np.uint8)),
+    "cuts": Signature((1, 10), np.dtype(np.uint16)),
+}
+
+
+def batch(seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    profile = rng.poisson(2.0, (16, 10, 1)).astype(np.float32)
-    tokens = rng.integers(0, 4, (16, 40)).astype(np.uint8)
-    return Batch({"sequence": tokens}, {"profile": profile, "logcount": np.log1p(profile.sum(axis=1))})
+    counts = rng.poisson(2.0, (16, 1, 10)).astype(np.uint16)
+    return {"sequence": rng.integers(0, 4, (16, 40)).astype(np.uint8), "cuts": counts}
 
 
-def stream(epochs: Sequence[int]) -> Iterator[Batch]:
+def stream(epochs: Sequence[int]) -> Iterator[dict[str, np.ndarray]]:
     for epoch in epochs:
         for step in range(STEPS):
             yield batch(100 * epoch + step)
@@ -47,15 +61,19 @@ def run(folder: Path, *, on_epoch: Callable[[Any], None] = lambda row: None, **c
     prepare_backend(threads=1)
     import keras
 
+    from kerasac.models.feed import FedModel
     from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
 
     spec = TrainingSpec(**{"epochs": EPOCHS, "patience": EPOCHS, "schedule": "cosine", "warmup_steps": 6, **changes})
     keras.utils.set_random_seed(7)
     model = build_model("bpnet", CONTRACT, BPNetParameters(4, 1, 5, 3, 5))
-    compile_model(model, CONTRACT, spec, {"profile": 1.0, "logcount": 2.0})
-    start_at_mean(model, CONTRACT, batch(0))
-    result = train(model, TrainData(stream, STEPS, batch(9999)), spec, folder, on_epoch=on_epoch)
-    return result, model
+    model_in_training = FedModel(model, RECIPE)
+    compile_model(model_in_training, CONTRACT, spec, {"profile": 1.0, "logcount": 2.0})
+    first = batch(0)["cuts"].sum(axis=2)
+    start_at_mean(model, CONTRACT, Batch({}, {"logcount": np.log1p(first.astype(np.float32))}))
+    data = TrainData(stream, STEPS, SIGNATURE, batch(9999))
+    result = train(model_in_training, data, spec, folder, on_epoch=on_epoch)
+    return result, model_in_training
 
 
 def _without_seconds(folder: Path) -> list[dict[str, float]]:
@@ -125,9 +143,11 @@ def test_keeps_the_last_two_checkpoints_and_the_best(tmp_path: Path) -> None:
 
 
 def test_ends_with_the_best_epochs_weights(tmp_path: Path) -> None:
+    import tensorflow as tf
+
     result, model = run(tmp_path, learning_rate=0.2, warmup_steps=0)
-    held_out = batch(9999)
-    loss = model.evaluate(held_out.inputs, held_out.outputs, verbose=0, return_dict=True)["loss"]
+    held_out = tf.data.Dataset.from_tensors(batch(9999))
+    loss = model.evaluate(held_out, verbose=0, return_dict=True)["loss"]
     assert loss == pytest.approx(result.best_loss, rel=1e-5)
     assert result.best_loss == min(row["val_loss"] for row in read_history(tmp_path / "history.csv"))
 

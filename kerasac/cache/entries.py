@@ -154,12 +154,12 @@ def _hold(folder: Path) -> None:
     """Keep a shared lock on an entry until this process ends, and note that it was used."""
     path = _lock_file(folder, "use")
     with _held_guard:
-        if path not in _held:
+        if path not in _held or not path.exists():  # somebody may have cleared the cache
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a")
             lock(handle, path, fcntl.LOCK_SH)
             _held[path] = handle
-    os.utime(path)
+        os.utime(path)
 
 
 def _drop(entries: list[_Entry], surplus: int) -> list[str]:
@@ -175,7 +175,9 @@ def _drop(entries: list[_Entry], surplus: int) -> list[str]:
 
 
 def _drop_unused(folder: Path) -> bool:
-    with _lock_file(folder, "use").open("a") as handle:
+    path = _lock_file(folder, "use")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
         try:
             lock(handle, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -164,6 +165,20 @@ def test_files_in_folders_of_an_entry_count(cache: Path) -> None:
     damage_truncated(entry("kind/a", build_deep) / "deep")
     entry("kind/a", build_deep)
     assert builds(cache) == 2
+
+
+def test_cleared_cache_is_filled_again_by_a_process_that_used_it(cache: Path) -> None:
+    entry("kind/a", build)
+    shutil.rmtree(cache)
+    assert (entry("kind/a", build) / "a.txt").read_text() == TEXT
+    assert builds(cache) == 2
+
+
+def test_entry_without_locks_can_be_dropped(cache: Path, forgotten: Callable[[], None]) -> None:
+    entry("kind/a", build)
+    forgotten()
+    shutil.rmtree(cache / "locks")
+    assert shrink(0) == ["kind/a"]
 
 
 def use(name: str, seconds: int) -> None:

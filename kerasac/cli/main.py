@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from kerasac import __version__
+from kerasac.cli.options import (
+    DataFolder,
+    ExperimentFile,
+    Overrides,
+    Quiet,
+    Verbose,
+    open_console,
+    read_experiment,
+    set_volume,
+)
 from kerasac.errors import KerasacError
-
-if TYPE_CHECKING:
-    from kerasac.config import Experiment
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,20 +29,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train, cross-validate, score and track Keras models of chromatin accessibility and TF binding.",
 )
-
-ExperimentFile = Annotated[
-    Path | None,
-    typer.Argument(help="Experiment file (YAML). Without one: a small simulated genome with planted motifs."),
-]
-Overrides = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. model.filters=32; repeatable.")
-]
-DataFolder = Annotated[
-    Path | None,
-    typer.Option("--data", help="Folder that relative paths are relative to; default: the file's own."),
-]
-Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for debugging.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only.")]
 
 
 @app.command()
@@ -54,12 +45,12 @@ def cv(
 
     Run it again to go on where it stopped: finished folds are kept, an interrupted one goes on at its last epoch.
     """
-    console = _console(quiet=quiet)
-    _set_volume(verbose, quiet=quiet)
+    console = open_console(quiet=quiet)
+    set_volume(verbose, quiet=quiet)
     settings = (*overrides, *([f"folds.n={folds}"] if folds is not None else []))
     from kerasac.runs.crossval import cross_validate
 
-    loaded = _load(experiment, settings, data, console)
+    loaded = read_experiment(experiment, settings, data, console)
     result = cross_validate(loaded, out or Path("runs") / loaded.name, console=console)
     from kerasac.cli.show import show_cross_validation
 
@@ -77,13 +68,13 @@ def check(
 
     Nothing is trained. The same checks come first in cv.
     """
-    _set_volume(verbose, quiet=False)
+    set_volume(verbose, quiet=False)
     from kerasac.cli.show import show_facts
     from kerasac.runs.nodes import node_shards
     from kerasac.runs.session import closing_ray
     from kerasac.steps.prepare import describe, prepare
 
-    loaded = _load(experiment, tuple(overrides), data, _console(quiet=False))
+    loaded = read_experiment(experiment, tuple(overrides), data, open_console(quiet=False))
     with closing_ray(), node_shards() as shards:
         facts = describe(prepare(loaded, shards))
     show_facts(f"{loaded.name}: no mistakes found", facts, Console())
@@ -111,7 +102,7 @@ def ingest(
 
     The array has seqdataloader's schema. An interrupted ingest goes on when called again.
     """
-    _set_volume(verbose, quiet=False)
+    set_volume(verbose, quiet=False)
     from kerasac.cli.show import ingest_progress, show_facts
     from kerasac.runs.nodes import node_shards
     from kerasac.runs.session import closing_ray
@@ -174,27 +165,3 @@ def main() -> None:
     except KerasacError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
-
-
-def _load(path: Path | None, settings: tuple[str, ...], data: Path | None, console: Console) -> Experiment:
-    if path is None:
-        from kerasac.runs.embedded import embedded_experiment
-
-        message = "No experiment file given: using the embedded default, a simulated genome with planted motifs."
-        console.print(message, soft_wrap=True)
-        return embedded_experiment(settings)
-    from kerasac.config import load_experiment
-
-    return load_experiment(path, overrides=settings, data_folder=data)
-
-
-def _console(*, quiet: bool) -> Console:
-    return Console(stderr=True, quiet=quiet)
-
-
-def _set_volume(verbose: int, *, quiet: bool) -> None:
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # MLflow sets its loggers' level when it is imported
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("kerasac").setLevel(level)

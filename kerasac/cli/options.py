@@ -1,0 +1,55 @@
+"""Options that several commands have, and what they do."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from kerasac.config import Experiment
+
+ExperimentFile = Annotated[
+    Path | None,
+    typer.Argument(help="Experiment file (YAML). Without one: a small simulated genome with planted motifs."),
+]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. model.filters=32; repeatable.")
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder that relative paths are relative to; default: the file's own."),
+]
+Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for debugging.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only.")]
+
+
+def read_experiment(path: Path | None, settings: tuple[str, ...], data: Path | None, console: Console) -> Experiment:
+    """Read an experiment file and the keys set on the command line; without a file, take the embedded default."""
+    if path is None:
+        from kerasac.runs.embedded import embedded_experiment
+
+        message = "No experiment file given: using the embedded default, a simulated genome with planted motifs."
+        console.print(message, soft_wrap=True)
+        return embedded_experiment(settings)
+    from kerasac.config import load_experiment
+
+    return load_experiment(path, overrides=settings, data_folder=data)
+
+
+def open_console(*, quiet: bool) -> Console:
+    """Return where people are spoken to: the results go to stdout, this does not."""
+    return Console(stderr=True, quiet=quiet)
+
+
+def set_volume(verbose: int, *, quiet: bool) -> None:
+    """Let the library say as much as the options ask for."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # MLflow sets its loggers' level when it is imported
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("kerasac").setLevel(level)

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from kerasac import __version__
+from kerasac.cli.loss_weights import loss_weights
 from kerasac.cli.options import (
     DataFolder,
     ExperimentFile,
@@ -147,6 +148,9 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
     summarize(run)
     typer.echo(write_report(run))
+
+
+app.command("loss-weights")(loss_weights)
 
 
 @app.callback(invoke_without_command=True)

@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from kerasac import __version__
@@ -26,6 +25,7 @@ from kerasac.models.registry import build_model
 from kerasac.sampling.batches import Array, batch_sizes
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.stream import stream_in_process, stream_through_ray
+from kerasac.steps.loss_weights import unit_weight
 from kerasac.steps.plots import write_plots
 from kerasac.steps.predictions import read_predictions, write_predictions
 from kerasac.steps.prepare import Prepared
@@ -34,7 +34,7 @@ from kerasac.steps.score import score, write_scores
 logger = logging.getLogger(__name__)
 
 MARKER = "unit.json"
-_LOSS_WEIGHT_PEAKS = 20_000  # a median over more windows changes nothing that matters
+_MEAN_PROFILE_PEAKS = 20_000  # a mean over more windows changes nothing that matters
 _FIRST_WINDOWS = 2048  # whose mean log counts the counts head starts at
 _VERSIONS_OF = ("tensorflow", "keras", "ray", "numpy", "tiledb")
 
@@ -196,7 +196,7 @@ class _UnitRun:
         from kerasac.steps.predict import predict
 
         model = load_model(self.folder / "model.keras")
-        peaks = self.plan.train_peaks(_LOSS_WEIGHT_PEAKS)
+        peaks = self.plan.train_peaks(_MEAN_PROFILE_PEAKS)
         predictions = predict(model, self.prepared, self.plan.test(), peaks)
         write_predictions(self.folder / "predictions.h5", predictions)
 
@@ -215,23 +215,13 @@ class _UnitRun:
         return stream(self.prepared.source, self.plan.train, epochs, self.experiment.training.batch_size)
 
     def _loss_weights(self) -> dict[str, float]:
-        """Return each output's weight; ``auto`` counts = median total counts of the training peaks' windows / 10.
-
-        The rule is kerasAC's (``kerasAC_loss_weights_bpnet``).
-        """
+        """Return each output's weight; see :mod:`kerasac.steps.loss_weights` for ``auto``."""
+        loss = self.experiment.loss
         weights = {}
         for port in self.prepared.contract.outputs:
-            weight: float | str = (
-                self.experiment.loss.profile if port.role == "profile" else self.experiment.loss.counts
-            )
+            weight: float | str = loss.profile if port.role == "profile" else loss.counts
             if weight == "auto":
-                peaks = self.plan.train_peaks(_LOSS_WEIGHT_PEAKS)
-                weight = float(np.median(self.prepared.source.total_counts(peaks, port.name))) / 10
-                if weight <= 0:
-                    raise RunError(
-                        f"loss.counts is auto, but the median training peak has {10 * weight:g} counts in {port.name}; "
-                        "check its source, or give the weight as a number"
-                    )
+                weight = unit_weight(self.prepared, self.plan, port.name).weight
             weights[port.name] = float(weight)
         return weights
 

@@ -1,7 +1,17 @@
 """Keep on each machine what takes time to make, so that every process of every run shares it."""
 
 from kerasac.cache.entries import cache_folder, entry, make_room, shrink
-from kerasac.cache.files import digest, file_facts, lock, locked, remove, reserve, whole_file, write_whole
+from kerasac.cache.files import (
+    digest,
+    file_facts,
+    lock,
+    locked,
+    nearest_folder,
+    remove,
+    reserve,
+    whole_file,
+    write_whole,
+)
 from kerasac.cache.shards import ShardMap, in_process
 
 __all__ = [
@@ -14,6 +24,7 @@ __all__ = [
     "lock",
     "locked",
     "make_room",
+    "nearest_folder",
     "remove",
     "reserve",
     "shrink",

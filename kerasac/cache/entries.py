@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from kerasac.cache.files import lock, locked, remove, write_whole
+from kerasac.cache.files import lock, locked, nearest_folder, remove, write_whole
 from kerasac.errors import CacheError
 
 MANIFEST = "manifest.json"
@@ -83,7 +83,7 @@ def make_room(n_bytes: int) -> None:
     CacheError
         When it has not, even so.
     """
-    folder = _nearest(cache_folder())
+    folder = nearest_folder(cache_folder())
     missing = n_bytes - shutil.disk_usage(folder).free
     if missing > 0:
         _drop(_entries(), missing)
@@ -220,11 +220,6 @@ def _limit_bytes(held: int) -> int:
         return int(float(given) * 1e9)
     except ValueError:
         raise CacheError(f"KERASAC_CACHE_GB is {given!r}; it takes a number of gigabytes") from None
-
-
-def _nearest(folder: Path) -> Path:
-    """Return the folder, or its nearest parent that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 @contextmanager

@@ -58,6 +58,11 @@ def lock(handle: TextIO, path: Path, how: int) -> None:
         ) from error
 
 
+def nearest_folder(folder: Path) -> Path:
+    """Return an absolute path's folder, or its nearest parent that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
     if path.is_dir():

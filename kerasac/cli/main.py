@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from kerasac import __version__
+from kerasac.cli.check import check
 from kerasac.cli.loss_weights import loss_weights
 from kerasac.cli.options import (
     DataFolder,
@@ -56,29 +57,6 @@ def cv(
     from kerasac.cli.show import show_cross_validation
 
     show_cross_validation(result, Console())
-
-
-@app.command()
-def check(
-    experiment: ExperimentFile = None,
-    overrides: Overrides = [],  # noqa: B006
-    data: DataFolder = None,
-    verbose: Verbose = 0,
-) -> None:
-    """Find an experiment's mistakes, and say what it amounts to.
-
-    Nothing is trained. The same checks come first in cv.
-    """
-    set_volume(verbose, quiet=False)
-    from kerasac.cli.show import show_facts
-    from kerasac.runs.nodes import node_shards
-    from kerasac.runs.session import closing_ray
-    from kerasac.steps.prepare import describe, prepare
-
-    loaded = read_experiment(experiment, tuple(overrides), data, open_console(quiet=False))
-    with closing_ray(), node_shards() as shards:
-        facts = describe(prepare(loaded, shards))
-    show_facts(f"{loaded.name}: no mistakes found", facts, Console())
 
 
 @app.command()
@@ -150,6 +128,7 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     typer.echo(write_report(run))
 
 
+app.command()(check)
 app.command("loss-weights")(loss_weights)
 
 

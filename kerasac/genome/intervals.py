@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasac.errors import GenomeError
-from kerasac.genome.assembly import Assembly, IntArray, naming_hint, open_text
+from kerasac.genome.assembly import Assembly, IntArray, naming_hint, open_text, renamed_chromosome
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -55,6 +55,30 @@ class Intervals:
         if (index < 0).any():
             assembly.index(str(self.chrom[index < 0][0]))  # raises, with a hint
         return assembly.offsets[index]
+
+    def known(self, assembly: Assembly, path: Path) -> Intervals:
+        """Return the rows on chromosomes of the assembly; the others are counted and logged.
+
+        Raises
+        ------
+        GenomeError
+            When no row is on one, or a chromosome is one of the assembly's under another name (chr1, 1).
+        """
+        known = self.chrom_index(assembly) >= 0
+        if known.all():
+            return self
+        names = list(dict.fromkeys(self.chrom[~known].tolist()))
+        if not known.any() or renamed_chromosome(names, assembly.names) is not None:
+            self._check(assembly, path, self.start, "starts")  # raises, with a hint
+        logger.warning(
+            "%s: %d intervals on chromosomes that the genome lacks skipped: %s", path, (~known).sum(), ", ".join(names)
+        )
+        return self[known]
+
+    def distinct(self) -> int:
+        """Count the rows that differ in chromosome, start, end or summit."""
+        _, chrom = np.unique(self.chrom, return_inverse=True)
+        return len(np.unique(np.stack([chrom, self.start, self.end, self.summit]), axis=1).T)
 
     def check_within(self, assembly: Assembly, path: Path) -> None:
         """Raise GenomeError unless every row lies on a chromosome of the assembly, within its length."""

@@ -28,7 +28,8 @@ from kerasac.runs.progress import ProgressView
 from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.tracking import Tracker, flat_parameters
 from kerasac.runs.trial import MARKER, Event, Unit, is_done, read_marker, versions
-from kerasac.steps.prepare import UNIT_INDEPENDENT, Prepared, prepare
+from kerasac.steps.check import checked
+from kerasac.steps.prepare import UNIT_INDEPENDENT, Prepared
 from kerasac.steps.report import write_report
 from kerasac.steps.summary import Summary, summarize
 
@@ -66,7 +67,7 @@ def cross_validate(experiment: Experiment, run_folder: Path, *, console: Console
 def _cross_validate(experiment: Experiment, run_folder: Path, console: Console) -> CrossValidation:
     started = time.perf_counter()
     with node_shards() as shards:
-        prepared = prepare(experiment, shards)
+        prepared = checked(experiment, shards)
     run_folder = run_folder.resolve()
     units = [Unit(fold, seed, str(run_folder)) for seed in experiment.seeds for fold in prepared.folds]
     _make(run_folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,8 @@ class Candidates:
     is None. ``excluded`` are the blacklisted and ambiguous bases: no region's middle is one of them, nor any
     position. ``background`` are the centres whose output window touches no peak and no excluded base,
     ``negatives`` the background regions of a file, if one is given. ``test_peaks`` are the centres that are
-    scored. ``skipped`` counts, by reason, what was left out.
+    scored. ``skipped`` counts, by reason, what was left out, ``totals`` out of how many; ``repeated`` counts, by
+    file, rows that are another row again.
     """
 
     assembly: Assembly
@@ -65,6 +66,8 @@ class Candidates:
     negatives: Centers | None
     test_peaks: Centers
     skipped: dict[str, int]
+    totals: dict[str, int] = field(default_factory=dict)
+    repeated: dict[str, int] = field(default_factory=dict)
 
     def on(self, chroms: Sequence[str]) -> Candidates:
         """Keep what lies on these chromosomes."""
@@ -140,6 +143,8 @@ class _Search:
         self.experiment, self.layout, self.shards = experiment, layout, shards
         self.assembly = layout.assembly
         self.skipped: dict[str, int] = {}
+        self.totals: dict[str, int] = {}
+        self.repeated: dict[str, int] = {}
         self.inner = self._inner_centers()
         self.near_ends = self.inner.complement(self.assembly)
         blacklist = experiment.genome.blacklist
@@ -162,6 +167,8 @@ class _Search:
             negatives=self._negatives(),
             test_peaks=self._test_peaks(positions, regions),
             skipped=self.skipped,
+            totals=self.totals,
+            repeated=self.repeated,
         )
 
     def _positions(self, spec: PeakPositions) -> tuple[Spans, Spans]:
@@ -173,7 +180,7 @@ class _Search:
 
     def _regions(self, spec: RegionSampling) -> tuple[Spans, Centers]:
         """Return all bases of the regions, and where windows of the usable ones may be centred."""
-        read = self._read(spec.bed, summits=spec.center == "summit")
+        read = self._regions_of("regions", spec.bed, summits=spec.center == "summit")
         centers = self._centers("regions", read, spec.center)
         return Spans.from_intervals(read, self.assembly), self._usable("regions", centers, jitter=spec.jitter)
 
@@ -181,7 +188,7 @@ class _Search:
         spec = self.experiment.sampling.negatives
         if spec is None or spec.bed is None:
             return None
-        read = self._read(spec.bed, summits=False)
+        read = self._regions_of("negatives", spec.bed, summits=False)
         return self._usable("negatives", self._centers("negatives", read, "center"))
 
     def _inner_centers(self) -> Spans:
@@ -196,6 +203,7 @@ class _Search:
                 f"{widest.name} has flank {flank:,}: windows of {2 * flank:,} bases, but the longest chromosome "
                 f"({self.assembly.names[longest]}) has {sizes[longest]:,}; use a smaller flank"
             )
+        self.short = Spans.of_chromosomes(np.array(self.assembly.names)[~long_enough].tolist(), self.assembly)
         return Spans.from_bounds(offsets[long_enough] + flank, (offsets + sizes)[long_enough] - flank + 1)
 
     def _centers_touching(self, spans: Spans) -> Spans:
@@ -220,7 +228,8 @@ class _Search:
     def _test_peaks(self, positions: Spans | None, regions: Centers | None) -> Centers:
         path = self.experiment.score.peaks
         if path is not None:
-            return self._usable("score.peaks", self._centers("score.peaks", self._read(path, summits=True), "summit"))
+            read = self._regions_of("score.peaks", path, summits=True)
+            return self._usable("score.peaks", self._centers("score.peaks", read, "summit"))
         if regions is None:
             assert positions is not None, "one of the two settings was searched"
             regions = Centers(positions.starts, positions.ends)
@@ -236,21 +245,34 @@ class _Search:
         """Drop regions whose windows could leave their chromosome, or that are centred on excluded bases."""
         # Overlap, not both ends inside: with a wide jitter the two could lie on neighbouring chromosomes.
         inside = ~self.near_ends.overlaps(centers.low - jitter, centers.high + jitter)
+        on_short = self.short.contains(centers.middle)
+        self._count_skips(f"{what} on chromosomes shorter than a window", len(centers), int((~on_short).sum()))
         clear = inside & ~self.excluded.contains(centers.middle)
-        self._count_skips(f"{what} too near chromosome ends", len(centers), int(inside.sum()))
+        self._count_skips(f"{what} too near chromosome ends", int((~on_short).sum()), int(inside.sum()))
         self._count_skips(f"{what} on ambiguous or blacklisted bases", int(inside.sum()), int(clear.sum()))
         return Centers(centers.low[clear], centers.high[clear])
 
     def _count_skips(self, what: str, before: int, after: int) -> None:
         if before > after:
-            self.skipped[what] = before - after
+            self.skipped[what], self.totals[what] = before - after, before
             logger.info("left out %s %s of %s", f"{before - after:,}", what, f"{before:,}")
 
-    def _read(self, path: Path, *, summits: bool) -> Intervals:
-        return read_bed(path, summits=summits).clipped(self.assembly, path)
+    def _regions_of(self, what: str, path: Path, *, summits: bool) -> Intervals:
+        """Read regions that windows are made of, and count what is odd about them."""
+        read = read_bed(path, summits=summits)
+        if not len(read):
+            raise GenomeError(f"{path} holds no interval; check what wrote it")
+        n_repeated = len(read) - read.distinct()
+        if n_repeated:
+            self.repeated[what] = n_repeated
+        known = read.known(self.assembly, path)
+        self._count_skips(f"{what} on chromosomes that the genome lacks", len(read), len(known))
+        return known.clipped(self.assembly, path)
 
     def _spans(self, path: Path) -> Spans:
-        return Spans.from_intervals(self._read(path, summits=False), self.assembly)
+        """Read a set of bases; an empty file is the empty set."""
+        read = read_bed(path).known(self.assembly, path).clipped(self.assembly, path)
+        return Spans.from_intervals(read, self.assembly)
 
 
 def _starts(spans: Spans | None) -> IntArray:

@@ -121,14 +121,7 @@ def _read_peaks(file: Path, kind: AttributeType, assembly: Assembly, mtime_ns: i
     """Read a BED file for painting; a process reads it once for all its partitions."""
     from_column = kind == AttributeType.BED_SUMMIT_FROM_LAST_COL
     intervals = read_bed(file, summits=from_column, summit_column=LAST_COLUMN)
-    known = intervals.chrom_index(assembly) >= 0
-    if not known.any() and len(intervals):
-        intervals.check_within(assembly, file)  # raises, with a hint
-    if not known.all():
-        names = ", ".join(dict.fromkeys(intervals.chrom[~known].tolist()))
-        logger.warning("%s: %d intervals on chromosomes outside the sizes skipped: %s", file, (~known).sum(), names)
-        intervals = intervals[known]
-    intervals = intervals.clipped(assembly, file)
+    intervals = intervals.known(assembly, file).clipped(assembly, file)
     spans, offsets = Spans.from_intervals(intervals, assembly), intervals.offsets(assembly)
     if kind == AttributeType.BED_NO_SUMMIT:
         return _Peaks(spans, np.empty(0, dtype=np.int64))

@@ -56,14 +56,6 @@ def test_cv_asks_for_what_was_typed(tiny_folder: Path, tmp_path: Path, monkeypat
     assert asked["run_folder"] == Path("here")
 
 
-def test_check_says_what_an_experiment_amounts_to(tiny_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "e.yaml").write_text(tiny_experiment(tiny_folder).to_yaml())
-    output = invoke("check", str(tmp_path / "e.yaml")).output
-    assert "no mistakes found" in output
-    assert "5 folds" in output
-    assert not (tmp_path / "runs").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -242,7 +242,7 @@ def test_peak_over_the_end_is_clipped_and_said(folder: Path, run: Ingest, caplog
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("chrUn\t1\t5\t.\t2\n", "1 intervals on chromosomes outside the sizes skipped: chrUn"),
+        ("chrUn\t1\t5\t.\t2\n", "1 intervals on chromosomes that the genome lacks skipped: chrUn"),
         ("chr1\t1\t5\t.\t4\n", "1 summits outside their interval skipped"),
     ],
 )

@@ -1,0 +1,126 @@
+"""Check an experiment as a whole: what is wrong with it, what it amounts to, and what its labels look like."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasac.cache import ShardMap, in_process, whole_file, write_whole
+from kerasac.config import Experiment
+from kerasac.errors import KerasacError
+from kerasac.steps.findings import Finding, Findings
+from kerasac.steps.label_values import FloatArray, LabelValues, judge_labels, label_values
+from kerasac.steps.loss_weights import counts_outputs, unit_weight
+from kerasac.steps.plots.labels import label_histograms
+from kerasac.steps.plots.style import DPI
+from kerasac.steps.prepare import Prepared, describe, prepare, prepare_surveyed
+from kerasac.steps.survey import survey
+
+Facts = Sequence[tuple[str, str]]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check found; ``prepared`` is None, and labels and facts are missing, when there are errors."""
+
+    name: str
+    findings: tuple[Finding, ...]
+    facts: Facts
+    labels: tuple[LabelValues, ...]
+    prepared: Prepared | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is nothing that keeps the experiment from being run."""
+        return all(finding.level != "error" for finding in self.findings)
+
+    def with_more(self, findings: Sequence[Finding], facts: Facts) -> Check:
+        """Return this check with what others found."""
+        return Check(self.name, (*self.findings, *findings), (*self.facts, *facts), self.labels, self.prepared)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON-able values."""
+        return {
+            "experiment": self.name,
+            "passed": self.passed,
+            "findings": [vars(finding) for finding in self.findings],
+            "facts": dict(self.facts),
+            "labels": [values.as_dict() for values in self.labels],
+        }
+
+
+def check(experiment: Experiment, shards: ShardMap = in_process) -> Check:
+    """Check an experiment; what it reads is decoded into the cache when nothing is wrong so far."""
+    found = survey(experiment, shards)
+    findings = found.findings
+    if findings.errors:
+        return Check(experiment.name, tuple(findings.found), (), (), None)
+    prepared = findings.attempt(lambda: prepare_surveyed(experiment, found, shards))
+    if prepared is None:
+        return Check(experiment.name, tuple(findings.found), (), (), None)
+    labels = label_values(prepared)
+    findings.found += judge_labels(prepared, labels)
+    facts = [*describe(prepared), *_label_facts(prepared, labels, findings)]
+    return Check(experiment.name, tuple(findings.found), facts, tuple(labels), prepared)
+
+
+def checked(experiment: Experiment, shards: ShardMap = in_process) -> Prepared:
+    """Prepare an experiment, and look at its labels before anything is trained on them; warnings are logged.
+
+    Raises
+    ------
+    KerasacError
+        For all mistakes found.
+    """
+    prepared = prepare(experiment, shards)
+    findings = Findings()
+    for finding in judge_labels(prepared, label_values(prepared)):
+        if finding.level == "error":
+            findings.attempt(lambda finding=finding: _raise(finding))  # type: ignore[misc]
+        else:
+            logger.warning("%s", finding)
+    findings.raise_errors()
+    return prepared
+
+
+def write_check(result: Check, folder: Path) -> list[Path]:
+    """Write check.json and, when labels were read, labels.png."""
+    paths = [folder / "check.json"]
+    write_whole(paths[0], json.dumps(result.as_dict(), indent=1) + "\n")
+    if result.labels:
+        paths.append(folder / "labels.png")
+        with whole_file(paths[1]) as beside:
+            label_histograms(result.labels, title=result.name).savefig(beside, format="png", dpi=DPI)
+    return paths
+
+
+def _raise(finding: Finding) -> None:
+    raise KerasacError(str(finding))
+
+
+def _label_facts(prepared: Prepared, labels: Sequence[LabelValues], findings: Findings) -> list[tuple[str, str]]:
+    facts = []
+    for values in labels:
+        peaks, outside = (_median(part) for part in (values.peaks, values.background))
+        kept = f"{values.suggestion()} would keep 99 % of the peaks"
+        facts.append((values.name, f"median {peaks} in peaks, {outside} outside; {kept}"))
+    for output in counts_outputs(prepared):
+        weights = []
+        for fold in prepared.folds:
+            plan = prepared.plan(fold, prepared.experiment.seeds[0])
+            found = findings.attempt(lambda plan=plan, output=output: unit_weight(prepared, plan, output))  # type: ignore[misc]
+            weights += [f"{found.weight:.3g}"] if found is not None else []
+        facts.append((f"loss weight of {output}", f"{', '.join(weights)} (median counts / 10, by fold)"))
+    return facts
+
+
+def _median(values: FloatArray) -> str:
+    return f"{np.median(values):.3g}" if len(values) else "none"

@@ -72,7 +72,10 @@ def ingest(
     attributes: Annotated[str, typer.Option(help="TSV of attribute and type, or the name of a built-in set.")],
     chrom_sizes: Annotated[Path, typer.Option(help="Chromosome sizes (or a FASTA index).")],
     out: Annotated[Path, typer.Option(help="TileDB array to write.")],
-    overwrite: Annotated[bool, typer.Option(help="Replace an array that is there.")] = False,
+    add: Annotated[bool, typer.Option(help="Add the tables' tracks to the array that is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace an array that is there; with --add, only the tracks it has already.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Ray workers of this machine; default: by the work.")] = None,
     data: DataFolder = None,
     verbose: Verbose = 0,
@@ -95,6 +98,7 @@ def ingest(
             out,
             base=data,
             overwrite=overwrite,
+            add=add,
             shards=shards,
             progress=progress,
         )

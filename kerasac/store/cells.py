@@ -16,7 +16,8 @@ from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly, IntArray, check_same_sizes
 from kerasac.genome.intervals import LAST_COLUMN, Spans, read_bed, summit_outside
 from kerasac.store.schema import BED_DTYPE, BIGWIG_DTYPE
-from kerasac.store.tables import AttributeType
+from kerasac.store.slabs import Track, no_value, read_slabs
+from kerasac.store.tables import AttributeType, StoredTrack, TrackSource
 
 Cells = npt.NDArray[np.float32] | npt.NDArray[np.int64]
 
@@ -25,23 +26,25 @@ OUTSIDE, IN_PEAK, AT_SUMMIT = 0, 1, 2
 logger = logging.getLogger(__name__)
 
 
-def read_cells(kind: AttributeType, file: Path | None, assembly: Assembly, low: int, high: int) -> Cells:
-    """Return the cells of genome rows ``low … high - 1`` of one file, shape (high − low,).
+def read_cells(kind: AttributeType, file: TrackSource, assembly: Assembly, low: int, high: int) -> Cells:
+    """Return the cells of genome rows ``low … high - 1`` of one source, shape (high − low,).
 
     A bigWig gives float32: its values, 0 where it has none, NaN on chromosomes that it lacks. A BED gives int64:
-    0 outside, 1 inside an interval, 2 at a summit. Without a file all cells are NaN, or 0.
+    0 outside, 1 inside an interval, 2 at a summit. A stored track's cells are copied. Without a source all cells are
+    NaN, or 0.
 
     Raises
     ------
     StoreError
         When the file cannot be read.
     """
-    if kind == AttributeType.BIGWIG:
-        if file is None:
-            return np.full(high - low, np.nan, dtype=BIGWIG_DTYPE)
-        return _bigwig_cells(file, assembly, low, high)
+    if isinstance(file, StoredTrack):
+        cells = _stored_cells(file, low, high)
+        return cells.astype(np.float32) if kind.is_signal else cells.astype(np.int64)
     if file is None:
-        return np.full(high - low, OUTSIDE, dtype=BED_DTYPE)
+        return np.full(high - low, np.nan, BIGWIG_DTYPE) if kind.is_signal else np.full(high - low, OUTSIDE, BED_DTYPE)
+    if kind == AttributeType.BIGWIG:
+        return _bigwig_cells(file, assembly, low, high)
     return _peaks(file, kind, assembly).cells(low, high)
 
 
@@ -51,6 +54,14 @@ def check_file(kind: AttributeType, file: Path, assembly: Assembly) -> None:
         _check_bigwig(file, assembly)
     else:
         _peaks(file, kind, assembly)
+
+
+def _stored_cells(track: StoredTrack, low: int, high: int) -> npt.NDArray[Any]:
+    """Read cells of another array, with ones that were never written as no value."""
+    stretch = Spans(np.array([low], dtype=np.int64), np.array([high], dtype=np.int64))
+    slabs = read_slabs(track.layout, Track(track.dataset, track.attribute), stretch)
+    cells = np.concatenate([slab.cells for slab in slabs])
+    return cells if cells.dtype.kind == "f" else np.where(no_value(cells), OUTSIDE, cells)
 
 
 def _bigwig_cells(file: Path, assembly: Assembly, low: int, high: int) -> npt.NDArray[np.float32]:

@@ -18,6 +18,7 @@ from kerasac.cache import ShardMap, digest, file_facts, in_process, locked, remo
 from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly, read_chrom_sizes
 from kerasac.store.cells import check_file, read_cells
+from kerasac.store.extend import extended
 from kerasac.store.schema import (
     BED_DTYPE,
     BIGWIG_DTYPE,
@@ -30,7 +31,7 @@ from kerasac.store.schema import (
 )
 from kerasac.store.slabs import Array, Track
 from kerasac.store.stored_runs import Runs, joined, runs_of, write_stored
-from kerasac.store.tables import AttributeType, Dataset, read_attributes, read_metadata
+from kerasac.store.tables import AttributeType, Dataset, StoredTrack, TrackSource, read_attributes, read_metadata
 
 SLAB_BYTES = 128 * 2**20  # cells of a partition before compression; TileDB holds about as much again
 # Rows that are digested together: digests of an array's cells do not depend on how it was cut into partitions.
@@ -74,8 +75,7 @@ class IngestPlan:
     @property
     def dtypes(self) -> dict[str, np.dtype[Any]]:
         """Cell type of each attribute."""
-        is_bigwig = {name: kind == AttributeType.BIGWIG for name, kind in self.attributes.items()}
-        return {name: BIGWIG_DTYPE if yes else BED_DTYPE for name, yes in is_bigwig.items()}
+        return {name: BIGWIG_DTYPE if kind.is_signal else BED_DTYPE for name, kind in self.attributes.items()}
 
     @property
     def slab_bp(self) -> int:
@@ -106,7 +106,7 @@ class IngestPlan:
 
     def fingerprint(self) -> str:
         """Return what changes when the inputs, or the way they are cut, do."""
-        files = [(d.name, a, file and file_facts(file)) for d in self.datasets for a, file in d.files.items()]
+        files = [(d.name, a, _source_facts(file)) for d in self.datasets for a, file in d.files.items()]
         # Lists, as the order of attributes and chromosomes is part of the array.
         axes = {"attributes": list(self.attributes.items()), "sizes": list(self.assembly.as_dict().items())}
         cut = {"format": FORMAT_VERSION, "tile_bp": TILE_BP, "slab_bp": self.slab_bp, "digest_bp": DIGEST_BP}
@@ -121,6 +121,7 @@ def ingest(
     *,
     base: Path | None = None,
     overwrite: bool = False,
+    add: bool = False,
     shards: ShardMap = in_process,
     progress: Callable[[int, int], None] | None = None,
 ) -> StoreLayout:
@@ -135,6 +136,8 @@ def ingest(
     attributes: a file, or the name of a built-in set.
     base: folder that relative paths in the tables are relative to; by default the metadata table's own, else the
         working directory.
+    overwrite: replace an array that is there; with ``add``, only the tracks that it has already.
+    add: join the tables' tracks with those of the array that is there, in a new array that takes its place.
     shards: runs the partitions; by default this process does, one after the other.
     progress: called with (partitions done, partitions in all).
 
@@ -143,13 +146,13 @@ def ingest(
     StoreError, GenomeError
         When the array exists, or any input is missing or does not fit the chromosome sizes; nothing is written.
     """
-    plan = plan_ingest(metadata, attributes, chrom_sizes, out, base=base)
     lock = out.with_name(out.name + ".partial.lock")
-    _check_out(out, overwrite=overwrite)
+    _check_out(out, overwrite=overwrite or add)
+    plan = plan_ingest(metadata, attributes, chrom_sizes, out, base=base, add=add, overwrite=overwrite)
     check_inputs(plan)
     try:
         with locked(lock):
-            _check_out(out, overwrite=overwrite)  # again: another process may have finished it meanwhile
+            _check_out(out, overwrite=overwrite or add)  # again: another process may have finished it meanwhile
             _write(plan, shards, progress or (lambda done, total: None))
     finally:
         lock.unlink(missing_ok=True)
@@ -157,12 +160,22 @@ def ingest(
 
 
 def plan_ingest(
-    metadata: Path, attributes: Path | str, chrom_sizes: Path, out: Path, *, base: Path | None = None
+    metadata: Path,
+    attributes: Path | str,
+    chrom_sizes: Path,
+    out: Path,
+    *,
+    base: Path | None = None,
+    add: bool = False,
+    overwrite: bool = False,
 ) -> IngestPlan:
-    """Read the tables; raises StoreError listing every file that is missing."""
+    """Read the tables, and with ``add`` the array that is there; raises StoreError listing every missing file."""
     assembly = read_chrom_sizes(chrom_sizes)
     kinds = read_attributes(attributes)
-    return IngestPlan(out, assembly, kinds, read_metadata(metadata, kinds, base=base))
+    datasets = read_metadata(metadata, kinds, base=base)
+    if add and out.exists():
+        kinds, datasets = extended(read_layout(str(out)), assembly, kinds, datasets, replace_tracks=overwrite)
+    return IngestPlan(out, assembly, kinds, datasets)
 
 
 def check_inputs(plan: IngestPlan) -> None:
@@ -171,9 +184,9 @@ def check_inputs(plan: IngestPlan) -> None:
         for attribute, kind in plan.attributes.items():
             file = dataset.files[attribute]
             if file is None:
-                cells = "NaN" if kind == AttributeType.BIGWIG else "0"
+                cells = "NaN" if kind.is_signal else "0"
                 logger.warning("dataset %s has no %s: its cells are %s", dataset.name, attribute, cells)
-            else:
+            elif isinstance(file, Path):
                 check_file(kind, file, plan.assembly)
 
 
@@ -252,7 +265,16 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
     if not is_array(str(out)):
         raise StoreError(f"{out} exists and is not a TileDB array; choose another --out")
     if not overwrite:
-        raise StoreError(f"array {out} already exists; use it as it is, or replace it with --overwrite")
+        raise StoreError(
+            f"array {out} already exists; use it as it is, replace it with --overwrite, or add tracks to it with --add"
+        )
+
+
+def _source_facts(source: TrackSource) -> object:
+    """Return what tells one state of a track's source from another."""
+    if isinstance(source, StoredTrack):
+        return [source.layout.state, source.dataset, source.attribute]
+    return source and file_facts(source)
 
 
 def _array(unfinished: Path | str) -> Path:
@@ -265,7 +287,7 @@ def _keep_facts(partition: Partition, cells: Mapping[str, Array]) -> None:
     for i, (name, kind) in enumerate(partition.attributes.items()):
         pieces = [cells[name][low : low + DIGEST_BP] for low in range(0, len(cells[name]), DIGEST_BP)]
         columns[f"{i}.digests"] = np.array([hashlib.sha256(piece.tobytes()).hexdigest() for piece in pieces])
-        if kind != AttributeType.BIGWIG:
+        if not kind.is_signal:
             columns |= {f"{i}.{field}": c for field, c in runs_of(cells[name], partition.low)._asdict().items()}
     with _facts_file(partition.folder, partition.number).open("wb") as out:
         np.savez(out, **columns)  # type: ignore[arg-type]
@@ -283,7 +305,7 @@ def _write_facts(plan: IngestPlan) -> None:
         for i, (name, kind) in enumerate(plan.attributes.items()):
             track = Track(dataset.name, name)
             content[track] = digest({"cells": [row for part in parts for row in part[f"{i}.digests"].tolist()]})
-            if kind != AttributeType.BIGWIG:
+            if not kind.is_signal:
                 runs[track] = joined(Runs(*(part[f"{i}.{field}"] for field in Runs._fields)) for part in parts)
     write_stored(read_layout(str(plan.array)), runs, content)
 

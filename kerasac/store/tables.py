@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kerasac.errors import StoreError, suggest
 from kerasac.genome.assembly import open_text
+from kerasac.store.schema import StoreLayout
 
 logger = logging.getLogger(__name__)
 
@@ -22,13 +23,30 @@ class AttributeType(StrEnum):
     BED_SUMMIT_FROM_LAST_COL = "bed_summit_from_last_col"
     BED_SUMMIT_FROM_PEAK_CENTER = "bed_summit_from_peak_center"
 
+    @property
+    def is_signal(self) -> bool:
+        """Whether cells are a signal (float32) rather than marks of intervals (int64)."""
+        return self == AttributeType.BIGWIG
+
+
+@dataclass(frozen=True)
+class StoredTrack:
+    """A track that an array holds already."""
+
+    layout: StoreLayout
+    dataset: str
+    attribute: str
+
+
+TrackSource = Path | StoredTrack | None  # what a track's cells are made of; None: it has none
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """One row of the metadata table: a name and a file for each attribute, None where its cell is empty."""
+    """One row of the metadata table: a name and a source for each attribute, None where its cell is empty."""
 
     name: str
-    files: Mapping[str, Path | None]
+    files: Mapping[str, TrackSource]
 
 
 _ENCODE = {
@@ -154,7 +172,7 @@ def _check_files(datasets: Iterable[Dataset], path: Path) -> None:
         f"{file} ({attribute} of {dataset.name})"
         for dataset in datasets
         for attribute, file in dataset.files.items()
-        if file is not None and not file.is_file()
+        if isinstance(file, Path) and not file.is_file()
     ]
     if missing:
         listed = "\n  ".join(missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from kerasac.errors import GenomeError, KerasacError, StoreError
 from kerasac.store import ingest as ingest_room
 from kerasac.store.ingest import Partition, finalise, ingest, init, plan_ingest, write_partition
 from kerasac.store.scan import scan_spans
-from kerasac.store.schema import StoreLayout, create_array
+from kerasac.store.schema import StoreLayout, create_array, read_layout
 from kerasac.store.slabs import Track
 from kerasac.store.stored_runs import track_content
 
@@ -220,7 +221,7 @@ def test_finalise_interrupted_before_the_rename_goes_on(
 
 def test_existing_array_needs_overwrite(folder: Path, run: Ingest) -> None:
     run()
-    with pytest.raises(StoreError, match="already exists; use it as it is, or replace it with --overwrite"):
+    with pytest.raises(StoreError, match="already exists; use it as it is, replace it with --overwrite, or add"):
         run()
     bigwig(folder / "a.bw", SIZES, 3)
     assert cells(run(overwrite=True), "track", "A").tolist() == expected_track(3).tolist()
@@ -344,3 +345,80 @@ def test_content_follows_the_cells_not_the_way_they_were_written(
     bigwig(folder / "a.bw", SIZES, 3)
     changed = run(overwrite=True)
     assert {track for track in tracks if track_content(changed, track) != before[track]} == {Track("A", "track")}
+
+
+def more_tables(folder: Path, metadata: str, attributes: str = "track\tbigwig\nfold\tbigwig\n") -> list[Path]:
+    (folder / "more.tsv").write_text(metadata)
+    (folder / "more_attributes.tsv").write_text(attributes)
+    return [folder / name for name in ("more.tsv", "more_attributes.tsv", "chrom.sizes", "out.tdb")]
+
+
+def test_added_datasets_and_attributes_join_those_that_are_there(folder: Path, run: Ingest, small_slabs: None) -> None:
+    before = run()
+    kept = {(d, a): cells(before, a, d) for d in before.datasets for a in before.attributes}
+    content = track_content(before, Track("A", "track"))
+    bigwig(folder / "c.bw", SIZES, 3)
+    layout = ingest(*more_tables(folder, "dataset\ttrack\tfold\nC\tc.bw\t\nA\t\tc.bw\n"), add=True)
+    assert layout.datasets == ("A", "B", "C")
+    assert list(layout.attributes) == ["track", "peak", "ambig", "fold"]
+    for (dataset, attribute), values in kept.items():
+        np.testing.assert_array_equal(cells(layout, attribute, dataset), values)
+    np.testing.assert_array_equal(cells(layout, "track", "C"), expected_track(3))
+    np.testing.assert_array_equal(cells(layout, "fold", "A"), expected_track(3))
+    assert np.isnan(cells(layout, "fold", "B")).all()
+    assert (cells(layout, "peak", "C") == 0).all()
+    assert track_content(layout, Track("A", "track")) == content
+    assert not (folder / "out.tdb.partial").exists()
+
+
+def test_added_summits_are_summits(folder: Path, run: Ingest) -> None:
+    before = run()
+    tables = more_tables(folder, "dataset\tpeak\nC\tpeaks.bed\n", "peak\tbed_summit_from_last_col\n")
+    layout = ingest(*tables, add=True)
+    np.testing.assert_array_equal(cells(layout, "peak", "C"), cells(before, "peak", "A"))
+    assert (cells(layout, "peak", "C") == 2).any()
+
+
+def test_track_that_is_there_is_replaced_only_when_asked(folder: Path, run: Ingest) -> None:
+    run()
+    bigwig(folder / "c.bw", SIZES, 3)
+    tables = more_tables(folder, "dataset\ttrack\nA\tc.bw\n", "track\tbigwig\n")
+    with pytest.raises(StoreError, match=r"has track of A already; say --overwrite as well"):
+        ingest(*tables, add=True)
+    layout = ingest(*tables, add=True, overwrite=True)
+    np.testing.assert_array_equal(cells(layout, "track", "A"), expected_track(3))
+    np.testing.assert_array_equal(cells(layout, "track", "B"), expected_track(2))
+
+
+@pytest.mark.shared
+def test_added_array_of_seqdataloader_keeps_its_cells(shared_dir: Path, tmp_path: Path) -> None:
+    reference = shared_dir / "reference/genome"
+    shutil.copytree(reference / "store.tdb", tmp_path / "store.tdb")
+    before = read_layout(str(tmp_path / "store.tdb"))
+    kept = cells(before, "idr_peak", "K562")
+    (tmp_path / "m.tsv").write_text(f"dataset\textra\nK562\t{reference / 'K562.plus.bw'}\n")
+    (tmp_path / "a.tsv").write_text("extra\tbigwig\n")
+    files = [tmp_path / "m.tsv", tmp_path / "a.tsv", reference / "chrom.sizes", tmp_path / "store.tdb"]
+    layout = ingest(*files, add=True)
+    np.testing.assert_array_equal(cells(layout, "idr_peak", "K562"), kept)
+    np.testing.assert_array_equal(cells(layout, "extra", "K562"), cells(layout, "count_bigwig_plus_5p", "K562"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"chrom.sizes": "chr1\t40000\nchr2\t3001\n"}, "are of different assemblies|of the same genome"),
+        ({"more_attributes.tsv": "track\tbed_no_summit\n"}, "holds float32, which is no bed_no_summit"),
+    ],
+)
+def test_what_cannot_be_added_is_named_and_nothing_is_touched(
+    folder: Path, run: Ingest, change: dict[str, str], said: str
+) -> None:
+    before = run()
+    tables = more_tables(folder, "dataset\ttrack\nC\ta.bw\n", "track\tbigwig\n")
+    for name, text in change.items():
+        (folder / name).write_text(text)
+    with pytest.raises(KerasacError, match=said):
+        ingest(*tables, add=True)
+    assert read_layout(str(folder / "out.tdb")).state == before.state
+    assert not (folder / "out.tdb.partial").exists()

@@ -4,23 +4,26 @@
 
 The first table writes the same cells with several filters and tile sizes and reads them back in stretches (what
 decoding does) and in windows (what the block reader does); figures are medians over rounds in which all layouts take
-turns. The second part ingests bigWig and narrowPeak files in one process and with two Ray workers, as a user
-would, and starts a training from the result and from an array of db_ingest's.
+turns. The second part ingests six tracks as a user would, with one thread and with two Ray workers, in turns with a
+plain reference (reference_ingest.py), and starts a training from the result and from an array of db_ingest's.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import pyBigWig
 import tiledb
 from bench_genome import CHROM_BP, benchmark_experiment, benchmark_genome, clock, empty_cache
@@ -33,6 +36,16 @@ from kerasac.store.schema import StoreLayout, read_layout
 from kerasac.store.slabs import Track, open_array, read_slabs
 
 ROUNDS = 5
+INGEST_ROUNDS = 3
+REFERENCE = Path(__file__).with_name("reference_ingest.py")
+TRACKS = {
+    "plus": ("bigwig", "plus.bw"),
+    "minus": ("bigwig", "minus.bw"),
+    "control_plus": ("bigwig", "plus.bw"),
+    "control_minus": ("bigwig", "minus.bw"),
+    "peak": ("bed_summit_from_last_col", "peaks.narrowPeak"),
+    "ambig": ("bed_no_summit", "peaks.narrowPeak"),
+}
 _WINDOWS = 8_192
 _STRETCH = 4_000_000
 FILTERS: dict[str, list[object]] = {
@@ -119,37 +132,77 @@ def _read(path: str, name: str, n: int, tile: int) -> None:
 
 
 def measure_ingest(folder: Path, layout: StoreLayout, work: Path) -> None:
-    """Print the time of an ingest with one process and with two workers, and of a start from what it wrote."""
+    """Print the time of ours and of the reference ingest, in turns, and of a start from what ours wrote."""
     metadata, attributes, sizes = _write_inputs(folder, layout, work)
-    command = ["kerasac-ray", "ingest", metadata, "--attributes", attributes, "--chrom-sizes", sizes, "--overwrite"]
-    print(f"\n{'ingest of 3 tracks':28} {'wall s':>7} {'peak MB':>8}")
-    for workers in (1, 2):
-        arguments = [*command, "--out", work / f"{workers}.tdb", "--workers", str(workers)]
-        rounds = [_timed([str(argument) for argument in arguments]) for _ in range(ROUNDS)]
-        wall, peak = (statistics.median(column) for column in zip(*rounds, strict=True))
-        label = "in one process" if workers == 1 else "two Ray workers"
-        # Ray's workers are not the command's children.
-        print(f"{label:28} {wall:7.2f} " + (f"{peak:8,.0f}" if workers == 1 else ""))
+    ours = ["kerasac-ray", "ingest", metadata, "--attributes", attributes, "--chrom-sizes", sizes, "--overwrite"]
+    commands: dict[str, list[object]] = {
+        "reference, one process": [sys.executable, REFERENCE, metadata, attributes, sizes, work / "reference.tdb"],
+        "ours, one thread": [*ours, "--out", work / "1.tdb", "--workers", 1],
+        "ours": [*ours, "--out", work / "ours.tdb"],
+        "ours, two Ray workers": [*ours, "--out", work / "2.tdb", "--workers", 2],
+    }
+    rounds: dict[str, list[Cost]] = {label: [] for label in commands}
+    for _ in range(INGEST_ROUNDS):
+        for label, command in commands.items():
+            rounds[label].append(_timed([str(argument) for argument in command]))
+    _check_same(work / "reference.tdb", work / "ours.tdb", layout.assembly.total_bp)
+    heading = f"ingest of {len(TRACKS)} tracks"
+    print(f"\n{heading:28} {'wall s':>8} {'CPU s':>8} {'peak MB':>8} {'× reference':>12}")
+    slow = statistics.median(cost.wall for cost in rounds["reference, one process"])
+    for label, costs in rounds.items():
+        wall, cpu, peak = (statistics.median(column) for column in zip(*costs, strict=True))
+        print(f"{label:28} {wall:8.2f} {cpu:8.2f} {peak:8,.0f} {slow / wall:12.2f}")
     print(f"\n{'start-up (CPU-s)':28} {'scan':>7} {'decode':>7}")
-    for label, store in (("array of db_ingest", folder / "signal.tdb"), ("array of ours", work / "1.tdb")):
-        rounds = []
+    for label, store in (("array of db_ingest", folder / "signal.tdb"), ("array of ours", work / "ours.tdb")):
+        starts = []
         for _ in range(ROUNDS):
             with empty_cache():
-                rounds.append(_startup(folder, store))
-        scan, decode = (statistics.median(column) for column in zip(*rounds, strict=True))
+                starts.append(_startup(folder, store))
+        scan, decode = (statistics.median(column) for column in zip(*starts, strict=True))
         print(f"{label:28} {scan:7.2f} {decode:7.2f}")
 
 
-def _timed(command: list[str]) -> tuple[float, float]:
-    """Return wall seconds and peak MB of a command; asked by a small process, as a peak is never below its parent's."""
-    script = (
-        "import resource, subprocess, sys, time; started = time.perf_counter(); "
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
-        "print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
-    )
-    done = subprocess.run([sys.executable, "-c", script, *command], check=True, capture_output=True, text=True)
-    wall, peak = map(float, done.stdout.split())
-    return wall, peak
+def _check_same(one: Path, other: Path, total_bp: int) -> None:
+    """See that both programs wrote the same cells."""
+    for name in TRACKS:
+        first, second = (open_array(str(path)).query(attrs=[name], order="F") for path in (one, other))
+        for low in range(0, total_bp, CHROM_BP):
+            cells = (query[low : low + CHROM_BP, 0][name] for query in (first, second))
+            np.testing.assert_array_equal(*cells)
+
+
+class Cost(NamedTuple):
+    """Seconds, CPU-seconds and peak MB of a command and its children, Ray's processes among them."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+def _timed(command: list[str]) -> Cost:
+    """Run a command, and add up what its session's processes took, as Ray's workers are not its children."""
+    before, started = psutil.cpu_times(), time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, _own_megabytes(process.pid))
+        time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} failed")
+    after = psutil.cpu_times()
+    return Cost(time.perf_counter() - started, after.user + after.system - before.user - before.system, peak)
+
+
+def _own_megabytes(pid: int) -> float:
+    """Return the memory that a process and all below it have to themselves."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        top = psutil.Process(pid)
+        for process in (top, *top.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                memory = process.memory_info()
+                total += memory.rss - memory.shared
+    return total / 1e6
 
 
 def _startup(folder: Path, store: Path) -> tuple[float, float]:
@@ -171,19 +224,24 @@ def _write_inputs(folder: Path, layout: StoreLayout, work: Path) -> tuple[Path, 
                 at = np.flatnonzero(values)
                 file.addEntries([chrom] * len(at), at.tolist(), ends=(at + 1).tolist(), values=values[at].tolist())
     (work / "sizes").write_text("".join(f"{name}\t{size}\n" for name, size in layout.assembly.as_dict().items()))
-    (work / "attributes.tsv").write_text("plus\tbigwig\nminus\tbigwig\npeak\tbed_summit_from_last_col\n")
-    row = f"simulated\t{work}/plus.bw\t{work}/minus.bw\t{folder}/peaks.narrowPeak\n"
-    (work / "metadata.tsv").write_text(f"dataset\tplus\tminus\tpeak\n{row}")
+    (work / "attributes.tsv").write_text("".join(f"{name}\t{kind}\n" for name, (kind, _) in TRACKS.items()))
+    files = [str(folder / file if file.endswith("Peak") else work / file) for _, file in TRACKS.values()]
+    head, row = "\t".join(["dataset", *TRACKS]), "\t".join(["simulated", *files])
+    (work / "metadata.tsv").write_text(f"{head}\n{row}\n")
     return work / "metadata.tsv", work / "attributes.tsv", work / "sizes"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabases", type=int, default=200, help="size of the ingested genome; a multiple of 20")
+    parser.add_argument("--only", choices=("layouts", "ingest"))
     arguments = parser.parse_args()
     folder = benchmark_genome(arguments.megabases)
     layout = read_layout(str(folder / "signal.tdb"))
-    measure_layouts(layout)
+    if arguments.only != "ingest":
+        measure_layouts(layout)
+    if arguments.only == "layouts":
+        return
     with tempfile.TemporaryDirectory() as work:
         measure_ingest(folder, layout, Path(work))
 

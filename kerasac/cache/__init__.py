@@ -12,7 +12,7 @@ from kerasac.cache.files import (
     whole_file,
     write_whole,
 )
-from kerasac.cache.shards import ShardMap, in_process
+from kerasac.cache.shards import ShardMap, in_process, in_threads
 
 __all__ = [
     "ShardMap",
@@ -21,6 +21,7 @@ __all__ = [
     "entry",
     "file_facts",
     "in_process",
+    "in_threads",
     "lock",
     "locked",
     "make_room",

@@ -85,12 +85,13 @@ def ingest(
     The array has seqdataloader's schema. An interrupted ingest goes on when called again.
     """
     set_volume(verbose, quiet=False)
+    from kerasac.cache import in_threads
     from kerasac.cli.show import ingest_progress, show_facts
     from kerasac.runs.nodes import node_shards
     from kerasac.runs.session import closing_ray
     from kerasac.store.ingest import ingest as write_array
 
-    with closing_ray(), node_shards(workers) as shards, ingest_progress() as progress:
+    with closing_ray(), node_shards(workers, short=in_threads) as shards, ingest_progress() as progress:
         layout = write_array(
             metadata,
             attributes,

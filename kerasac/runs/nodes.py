@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def node_shards(workers: int | None = None) -> Iterator[ShardMap]:
-    """Yield what runs shards on Ray actors of this machine, one a CPU, and short work in this process.
+def node_shards(workers: int | None = None, *, short: ShardMap = in_process) -> Iterator[ShardMap]:
+    """Yield what runs shards on Ray actors of this machine, one a CPU, and short work by ``short``, in this process.
 
     Ray is opened by the first long work and left open (:func:`kerasac.runs.session.closing_ray`); the actors end with
     the context. With ``workers`` all work is run by as many actors; 1 is this process.
@@ -32,8 +32,10 @@ def node_shards(workers: int | None = None) -> Iterator[ShardMap]:
     actors: list[Any] = []
 
     def run(work: Callable[[Any], Any], shards: Sequence[Any]) -> Iterator[Any]:
-        if workers == 1 or (workers is None and len(shards) < MIN_SHARDS):
+        if workers == 1:
             return in_process(work, shards)
+        if workers is None and len(shards) < MIN_SHARDS:
+            return iter(short(work, shards))
         if not actors:
             open_ray()
             actors.extend(_start_actors(workers))

@@ -65,19 +65,22 @@ def _stored_cells(track: StoredTrack, low: int, high: int) -> npt.NDArray[Any]:
 
 
 def _bigwig_cells(file: Path, assembly: Assembly, low: int, high: int) -> npt.NDArray[np.float32]:
-    cells = np.full(high - low, np.nan, dtype=BIGWIG_DTYPE)
+    cells = np.empty(high - low, dtype=BIGWIG_DTYPE)
     with _open_bigwig(file) as bigwig:
         known = bigwig.chroms()
         for chrom, start, end, row in _pieces(assembly, low, high):
+            piece = cells[row - low : row - low + end - start]
             if chrom not in known:
+                piece.fill(np.nan)
                 continue
             try:
                 values = bigwig.values(chrom, start, end, numpy=True)
             except RuntimeError as error:
                 raise StoreError(f"{file} cannot be read at {chrom}:{start}-{end} ({error}); is it whole?") from None
-            if np.isinf(values).any():
+            np.copyto(values, 0, where=np.isnan(values))  # numpy's nan_to_num takes eight times as long
+            piece[:] = values
+            if np.isinf(piece.min()) or np.isinf(piece.max()):
                 raise StoreError(f"{file} holds infinite values on {chrom}; make the bigWig again without them")
-            cells[row - low : row - low + end - start] = np.nan_to_num(values, nan=0.0)
     return cells
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -34,8 +34,8 @@ from kerasac.store.stored_runs import Runs, joined, runs_of, write_stored
 from kerasac.store.tables import AttributeType, Dataset, StoredTrack, TrackSource, read_attributes, read_metadata
 
 SLAB_BYTES = 128 * 2**20  # cells of a partition before compression; TileDB holds about as much again
-# Rows that are digested together: digests of an array's cells do not depend on how it was cut into partitions.
-DIGEST_BP = 16 * TILE_BP
+# Rows that share a checksum: those of an array's cells do not depend on how it was cut into partitions.
+CHECKSUM_BP = 16 * TILE_BP
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +79,9 @@ class IngestPlan:
 
     @property
     def slab_bp(self) -> int:
-        """Rows of a partition: whole digests, and so whole tiles: no tile is written by two partitions."""
+        """Rows of a partition: whole checksums, and so whole tiles: no tile is written by two partitions."""
         row_bytes = sum(dtype.itemsize for dtype in self.dtypes.values())
-        return max(1, SLAB_BYTES // row_bytes // DIGEST_BP) * DIGEST_BP
+        return max(1, SLAB_BYTES // row_bytes // CHECKSUM_BP) * CHECKSUM_BP
 
     def partitions(self) -> list[Partition]:
         """Return the partitions, datasets one after the other."""
@@ -109,7 +109,7 @@ class IngestPlan:
         files = [(d.name, a, _source_facts(file)) for d in self.datasets for a, file in d.files.items()]
         # Lists, as the order of attributes and chromosomes is part of the array.
         axes = {"attributes": list(self.attributes.items()), "sizes": list(self.assembly.as_dict().items())}
-        cut = {"format": FORMAT_VERSION, "tile_bp": TILE_BP, "slab_bp": self.slab_bp, "digest_bp": DIGEST_BP}
+        cut = {"format": FORMAT_VERSION, "tile_bp": TILE_BP, "slab_bp": self.slab_bp, "checksum_bp": CHECKSUM_BP}
         return digest({"files": files, **axes, **cut})
 
 
@@ -282,12 +282,13 @@ def _array(unfinished: Path | str) -> Path:
 
 
 def _keep_facts(partition: Partition, cells: Mapping[str, Array]) -> None:
-    """Keep the digests of a partition's cells, and the runs of its peak attributes, until all are gathered."""
+    """Keep checksums of a partition's signals, and the runs of its peak attributes, until all are gathered."""
     columns: dict[str, Array] = {}
     for i, (name, kind) in enumerate(partition.attributes.items()):
-        pieces = [cells[name][low : low + DIGEST_BP] for low in range(0, len(cells[name]), DIGEST_BP)]
-        columns[f"{i}.digests"] = np.array([hashlib.sha256(piece.tobytes()).hexdigest() for piece in pieces])
-        if not kind.is_signal:
+        if kind.is_signal:
+            pieces = [cells[name][low : low + CHECKSUM_BP] for low in range(0, len(cells[name]), CHECKSUM_BP)]
+            columns[f"{i}.checksums"] = np.array([zlib.crc32(piece.data) for piece in pieces])
+        else:
             columns |= {f"{i}.{field}": c for field, c in runs_of(cells[name], partition.low)._asdict().items()}
     with _facts_file(partition.folder, partition.number).open("wb") as out:
         np.savez(out, **columns)  # type: ignore[arg-type]
@@ -304,9 +305,12 @@ def _write_facts(plan: IngestPlan) -> None:
                 parts.append(dict(columns))
         for i, (name, kind) in enumerate(plan.attributes.items()):
             track = Track(dataset.name, name)
-            content[track] = digest({"cells": [row for part in parts for row in part[f"{i}.digests"].tolist()]})
-            if not kind.is_signal:
+            if kind.is_signal:
+                facts: object = [row for part in parts for row in part[f"{i}.checksums"].tolist()]
+            else:
                 runs[track] = joined(Runs(*(part[f"{i}.{field}"] for field in Runs._fields)) for part in parts)
+                facts = [zlib.crc32(np.ascontiguousarray(column).data) for column in runs[track]]
+            content[track] = digest({"cells": facts})
     write_stored(read_layout(str(plan.array)), runs, content)
 
 

@@ -15,7 +15,7 @@ from kerasac.cache import digest
 from kerasac.errors import StoreError, suggest
 from kerasac.genome.assembly import Assembly
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 BIGWIG_DTYPE = np.dtype(np.float32)
 BED_DTYPE = np.dtype(np.int64)  # seqdataloader's; compressed, the unused bytes cost next to nothing
 

@@ -14,7 +14,7 @@ from kerasac.genome.assembly import IntArray
 from kerasac.store.schema import StoreLayout
 from kerasac.store.slabs import Array, Track
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Within the array's folder, where it moves along. TileDB lists only names that begin with two underscores.
 FOLDER = "kerasac"
 _INDEX = "index.json"

@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 def small_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     """One tile a slab: three a dataset, of which the last crosses from chr1 into chr2."""
     monkeypatch.setattr(ingest_room, "SLAB_BYTES", 1)
-    monkeypatch.setattr(ingest_room, "DIGEST_BP", TILE_BP)
+    monkeypatch.setattr(ingest_room, "CHECKSUM_BP", TILE_BP)
     monkeypatch.setattr(ingest_room, "create_array", partial(create_array, tile_bp=TILE_BP))
 
 
@@ -332,7 +332,7 @@ def test_bigwig_attributes_are_scanned(run: Ingest) -> None:
 def test_content_follows_the_cells_not_the_way_they_were_written(
     folder: Path, run: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_room, "DIGEST_BP", TILE_BP)
+    monkeypatch.setattr(ingest_room, "CHECKSUM_BP", TILE_BP)
     monkeypatch.setattr(ingest_room, "create_array", partial(create_array, tile_bp=TILE_BP))
     tracks = [Track(dataset, attribute) for dataset in ("A", "B") for attribute in ("track", "peak", "ambig")]
     once = run()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,8 @@ import numpy.typing as npt
 from kerasac.errors import GenomeError, suggest
 
 IntArray = npt.NDArray[np.int64]
+
+_ENCODING = "utf-8-sig"  # spreadsheets begin their files with a byte order mark
 
 
 @dataclass(frozen=True)
@@ -125,10 +129,25 @@ def check_same_sizes(ours: Mapping[str, int], theirs: Mapping[str, int], what: s
             )
 
 
-def open_text(path: Path) -> TextIO:
-    """Open a text file for reading, gzipped or not; raises GenomeError naming a missing file."""
-    if not path.exists():
-        raise GenomeError(f"{path} does not exist")
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a text file for reading, gzipped or not, with or without a byte order mark.
+
+    Raises
+    ------
+    GenomeError
+        Names a file that is missing, cut short, damaged, or no text.
+    """
+    if not path.is_file():
+        raise GenomeError(f"{path} is a folder; name a file" if path.is_dir() else f"{path} does not exist")
     with path.open("rb") as head:
         gzipped = head.read(2) == b"\x1f\x8b"
-    return cast(TextIO, gzip.open(path, "rt")) if gzipped else path.open("rt")
+    try:
+        with gzip.open(path, "rt", encoding=_ENCODING) if gzipped else path.open(encoding=_ENCODING) as lines:
+            yield cast(TextIO, lines)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise GenomeError(f"{path} is not a whole gzip file ({error}); make or download it again") from error
+    except UnicodeDecodeError as error:
+        raise GenomeError(
+            f"{path} is not a text file ({error.reason} at byte {error.start:,}); name another"
+        ) from error

@@ -135,6 +135,8 @@ def _read_peaks(file: Path, kind: AttributeType, assembly: Assembly, mtime_ns: i
     """Read a BED file for painting; a process reads it once for all its partitions."""
     from_column = kind == AttributeType.BED_SUMMIT_FROM_LAST_COL
     intervals = read_bed(file, summits=from_column, summit_column=LAST_COLUMN)
+    if not len(intervals):
+        logger.warning("%s holds no interval: its cells are %d", file, OUTSIDE)
     intervals = intervals.known(assembly, file).clipped(assembly, file)
     spans, offsets = Spans.from_intervals(intervals, assembly), intervals.offsets(assembly)
     if kind == AttributeType.BED_NO_SUMMIT:

@@ -83,7 +83,7 @@ def read_attributes(source: Path | str) -> dict[str, AttributeType]:
         sets = ", ".join(BUILT_IN_ATTRIBUTES)
         raise StoreError(f"attributes {path} is neither a file nor a built-in set ({sets})")
     attributes: dict[str, AttributeType] = {}
-    for number, fields in _lines(path):
+    for number, fields in table_lines(path):
         where = f"{path} line {number}"
         if len(fields) != 2:
             raise StoreError(f"{where}: expected 'name<TAB>type', found {' '.join(fields)!r}")
@@ -115,7 +115,7 @@ def read_metadata(path: Path, attributes: Iterable[str], *, base: Path | None = 
     """
     if not path.exists():
         raise StoreError(f"metadata table {path} does not exist")
-    lines = list(_lines(path))
+    lines = list(table_lines(path))
     if len(lines) < 2:
         raise StoreError(f"{path} lists no dataset; expected a header 'dataset<TAB>attribute…' and a line for each")
     header, rows = lines[0][1], lines[1:]
@@ -131,12 +131,12 @@ def read_metadata(path: Path, attributes: Iterable[str], *, base: Path | None = 
             raise StoreError(f"{path} line {number} names no dataset; fill its 'dataset' column")
         if name in datasets:
             raise StoreError(f"{path} line {number}: dataset {name} is listed twice; give each its own name")
-        datasets[name] = Dataset(name, {a: _resolve(cells.get(a, ""), base or path.parent) for a in attributes})
-    _check_files(datasets.values(), path)
+        datasets[name] = Dataset(name, {a: resolve_cell(cells.get(a, ""), base or path.parent) for a in attributes})
+    check_files(datasets.values(), path)
     return tuple(datasets.values())
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, cells) of the lines that are neither blank nor comments."""
     with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
@@ -159,7 +159,8 @@ def _check_header(header: list[str], attributes: tuple[str, ...], path: Path) ->
         logger.warning("%s: columns that are no attribute are ignored: %s", path, ", ".join(unused))
 
 
-def _resolve(cell: str, folder: Path) -> Path | None:
+def resolve_cell(cell: str, folder: Path) -> Path | None:
+    """Return the file that a table's cell names: relative to a folder, else to the working directory; None if empty."""
     if cell in _EMPTY_CELLS:
         return None
     beside = folder / Path(cell).expanduser()
@@ -167,7 +168,8 @@ def _resolve(cell: str, folder: Path) -> Path | None:
     return here if here.exists() and not beside.exists() else beside
 
 
-def _check_files(datasets: Iterable[Dataset], path: Path) -> None:
+def check_files(datasets: Iterable[Dataset], path: Path) -> None:
+    """Raise StoreError listing every file of a table that does not exist."""
     missing = [
         f"{file} ({attribute} of {dataset.name})"
         for dataset in datasets

@@ -131,5 +131,24 @@ def test_text_is_opened_gzipped_or_not(tmp_path: Path) -> None:
     for name in ("a", "b"):
         with open_text(tmp_path / name) as lines:
             assert list(lines) == ["x\n"]
-    with pytest.raises(GenomeError, match="none does not exist"):
-        open_text(tmp_path / "none")
+
+
+def test_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfchr1\t5\n")
+    assert read_chrom_sizes(tmp_path / "a").names == ("chr1",)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "does not exist"),
+        (gzip.compress(b"chr1\t5\n" * 1000)[:-9], "not a whole gzip file"),
+        (gzip.compress(b"chr1\t5\n")[:12] + b"xxxxxxxxxxxxxx", "not a whole gzip file"),
+        (b"chr1\t\xff\xfe\n", r"not a text file \(invalid start byte at byte 5\)"),
+    ],
+)
+def test_text_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "some").write_bytes(content)
+    with pytest.raises(GenomeError, match=rf"some .*{said}|some {said}"), open_text(tmp_path / "some") as lines:
+        list(lines)

@@ -11,7 +11,7 @@ import tiledb
 
 from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly
-from kerasac.store.schema import StoreLayout, create_array, read_layout
+from kerasac.store.schema import FORMAT_VERSION, StoreLayout, create_array, read_layout
 
 ASSEMBLY = Assembly(("chrB", "chrA"), (70, 30))
 ATTRIBUTES = {"plus": np.dtype(np.float32), "peak": np.dtype(np.int64)}
@@ -46,7 +46,7 @@ def test_schema_and_metadata_are_seqdataloaders(layout: StoreLayout) -> None:
         "size_1": 30,
         "offset_1": 70,
     }
-    assert meta["kerasac_format"] == 2
+    assert meta["kerasac_format"] == FORMAT_VERSION
 
 
 def test_dataset_is_found_by_name_and_a_wrong_one_suggests_the_nearest(layout: StoreLayout) -> None:

@@ -39,9 +39,7 @@ def label_histograms(labels: Sequence[LabelValues], *, title: str = "") -> Figur
     axes[0][0].set_ylabel("share of windows")
     shown = f" (first {MAX_TASKS} of {len(labels)} tasks)" if len(labels) > MAX_TASKS else ""
     figure.suptitle(f"{title} · Labels{shown}" if title else f"Labels{shown}", x=0.02, ha="left")
-    caption(
-        figure, "Dotted: a max (and without background a min) that keeps 99 % of the peaks. Solid: in use."
-    )
+    caption(figure, "Dotted: a max (and without background a min) that keeps 99 % of the peaks. Solid: in use.")
     return figure
 
 

@@ -74,7 +74,7 @@ def lines(*overrides: str) -> list[str]:
         ("score.peak=x", "unknown key 'peak' in score; did you mean 'peaks'?"),
         ("compute.gpu=1", "unknown key 'gpu' in compute; did you mean 'gpus'?"),
         ("tracking.url=x", "unknown key 'url' in tracking; did you mean 'uri'?"),
-        ("sampling.zzzzzz=1", "unknown key 'zzzzzz' in sampling; known: ambiguous, negatives, peaks, regions, "),
+        ("sampling.zzzzzz=1", "unknown key 'zzzzzz' in sampling; known: ambiguous, bins, negatives, peaks, regions, "),
     ],
 )
 def test_unknown_key_names_the_nearest(override: str, expected: str) -> None:
@@ -88,7 +88,8 @@ def test_unknown_key_names_the_nearest(override: str, expected: str) -> None:
         ("genome=null", "genome: expected a section of keys (found None)"),
         ("genome.fasta=null", "genome.fasta: "),
         ("inputs.0.flank=wide", "inputs.0.flank: "),
-        ("inputs.0.flank=0", "inputs.0.flank: expected greater than 0 (found 0)"),
+        ("inputs.0.flank=0", "inputs.0: say how wide it is: flank"),
+        ("inputs.0.flank=-1", "inputs.0.flank: expected greater than or equal to 0 (found -1)"),
         ("inputs.0.flank=0.5", "inputs.0.flank: "),
         ("inputs={}", "inputs: expected a list (found {})"),
         ("outputs=[]", "outputs: expected at least one (found [])"),
@@ -110,7 +111,7 @@ def test_ill_typed_value_is_named_with_its_place(override: str, expected: str) -
     assert line.startswith(expected)
 
 
-@pytest.mark.parametrize("key", ["name", "genome", "store", "datasets", "inputs", "outputs", "sampling"])
+@pytest.mark.parametrize("key", ["name", "genome", "inputs", "outputs", "sampling"])
 def test_missing_key_is_named(key: str) -> None:
     incomplete = document()
     del incomplete[key]
@@ -138,8 +139,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         (["seeds=[1, 1]"], r"seeds \[1, 1\] repeat"),
         (["seeds=[-1]"], r"seeds \[-1\] must be 0 or more"),
         (["seeds=[4294967296]"], r"seeds \[4294967296\] must be 0 or more, and below 2\^32"),
-        (["sampling.peaks={attribute: p}"], "sampling: name either 'peaks' .* both are given"),
-        (["sampling.regions=null"], "sampling: name either 'peaks' .* neither is given"),
+        (["sampling.peaks={attribute: p}"], "sampling: name one of 'peaks' .*; given: peaks and regions"),
+        (["sampling.regions=null"], "sampling: name one of 'peaks' .*; given: none"),
         (
             ["sampling={peaks: {attribute: p}, train_size: 1, valid_size: 1, negatives: {}}"],
             "sampling: 'negatives' belongs to 'regions'",

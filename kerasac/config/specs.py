@@ -68,11 +68,15 @@ class TrackSpec(Spec):
 
     ``flank`` is in bases: the window is centre − flank … centre + flank. ``dataset`` names rows of the array's
     task axis; by default those of the experiment. ``pseudocount`` is added before log, log10 and counts_to_logit.
+    An input with a ``file`` has one value a bin and source: columns of a label file with the same bins, whose values of
+    validation and test bins come from ``valid_file``, where it is given.
     """
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
     source: Names
-    flank: int = Field(gt=0)
+    flank: int = Field(default=0, ge=0)
+    file: DataPath | None = None
+    valid_file: DataPath | None = None
     aggregate: Aggregate = "none"
     transform: Transform = "none"
     pseudocount: float = Field(default=1.0, ge=0)
@@ -82,17 +86,27 @@ class TrackSpec(Spec):
     def _makes_sense(self) -> TrackSpec:
         if SEQUENCE in self.source:
             self._check_sequence()
+        self._check_width()
         if self.transform == "counts_to_logit" and self.aggregate != "none":
             raise ValueError("counts_to_logit compares the positions of a profile; it takes no aggregate")
         if self.pseudocount == 0 and self.transform in _INFINITE_AT_0 and not self._bounded_below:
             raise ValueError(f"{self.transform} of a window without counts is infinite; set a pseudocount above 0")
         return self
 
+    def _check_width(self) -> None:
+        if self.valid_file is not None and self.file is None:
+            raise ValueError("valid_file goes with file, whose values are those of the training bins")
+        if not self.is_binned:
+            if not self.flank:
+                raise ValueError("say how wide it is: flank, in bases on each side of the centre")
+        elif self.flank or self.dataset is not None or (self.aggregate, self.transform) != ("none", "none"):
+            raise ValueError("values of bins take no flank, dataset, aggregate or transform")
+
     def _check_sequence(self) -> None:
         if self.source != (SEQUENCE,):
             raise ValueError(f"{SEQUENCE!r} is the genome's sequence; give the tracks beside it their own input")
-        if self.aggregate != "none" or self.transform != "none" or self.dataset is not None:
-            raise ValueError("the sequence takes no aggregate, transform or dataset")
+        if self.aggregate != "none" or self.transform != "none" or self.dataset is not None or self.file is not None:
+            raise ValueError("the sequence takes no aggregate, transform, dataset or file")
 
     @property
     def _bounded_below(self) -> bool:
@@ -105,16 +119,30 @@ class TrackSpec(Spec):
         return self.source == (SEQUENCE,)
 
     @property
+    def is_binned(self) -> bool:
+        """Whether there is one value a bin and source, from a label file, rather than windows of tracks."""
+        return self.file is not None
+
+    @property
     def width_bp(self) -> int:
         """Bases in the window."""
         return 2 * self.flank
 
 
 class OutputSpec(TrackSpec):
-    """An output; windows with any value of it (after its transform) below min or above max are dropped."""
+    """An output; windows with any value of it (after its transform) below min or above max are dropped.
+
+    With a ``kind`` it is the labels of bins: ``source`` names tasks of the experiment's label file.
+    """
 
     min: float | None = None
     max: float | None = None
+    kind: Literal["classification", "regression"] | None = None
+
+    @property
+    def is_binned(self) -> bool:
+        """Whether it is the labels of bins."""
+        return self.kind is not None
 
     @field_validator("source")
     @classmethod
@@ -125,6 +153,10 @@ class OutputSpec(TrackSpec):
 
     @model_validator(mode="after")
     def _range_holds_something(self) -> OutputSpec:
+        if self.file is not None:
+            raise ValueError("an output's file is the experiment's: labels.train and labels.valid")
+        if self.is_binned and (self.min is not None or self.max is not None):
+            raise ValueError("labels of bins take no min and max; cut the label file, or use sampling.bins.thresholds")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}; no window would be left")
         return self
@@ -157,11 +189,38 @@ class NegativeSampling(Spec):
     bed: DataPath | None = None
 
 
+class BinSampling(Spec):
+    """Setting 3: bins of a label file, drawn by the height of their greatest label.
+
+    ``thresholds`` t₁ < t₂ < … cut the bins into those below t₁, from t₁ to below t₂, and so on; ``ratios`` are the
+    shares of an epoch that the parts from t₁ on have, what they leave is of bins below t₁. Without thresholds an epoch
+    has the bins as they are. ``valid_ratios`` are the shares in validation; by default it has its bins as they are.
+    """
+
+    thresholds: tuple[float, ...] = ()
+    ratios: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    valid_ratios: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> BinSampling:
+        if list(self.thresholds) != sorted(set(self.thresholds)):
+            raise ValueError(f"thresholds {list(self.thresholds)} must rise")
+        for name, ratios in (("ratios", self.ratios), ("valid_ratios", self.valid_ratios)):
+            if ratios is None:
+                continue
+            if len(ratios) != len(self.thresholds):
+                raise ValueError(f"{len(self.thresholds)} thresholds need as many {name}; there are {len(ratios)}")
+            if sum(ratios) > 1 + 1e-9:
+                raise ValueError(f"{name} {list(ratios)} add up to more than 1")
+        return self
+
+
 class SamplingSpec(Spec):
     """Where windows are drawn, how many an epoch, and on which strand."""
 
     peaks: PeakPositions | None = None
     regions: RegionSampling | None = None
+    bins: BinSampling | None = None
     negatives: NegativeSampling | None = None
     ambiguous: str | None = None
     train_size: int | None = Field(default=None, gt=0)
@@ -170,9 +229,16 @@ class SamplingSpec(Spec):
 
     @model_validator(mode="after")
     def _one_setting(self) -> SamplingSpec:
-        if (self.peaks is None) == (self.regions is None):
-            found = "both are given" if self.peaks is not None else "neither is given"
-            raise ValueError(f"name either 'peaks' (positions of an attribute) or 'regions' (a BED file); {found}")
+        given = [name for name in ("peaks", "regions", "bins") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "name one of 'peaks' (positions of an attribute), 'regions' (a BED file) and 'bins' (of a label file); "
+                f"given: {' and '.join(given) or 'none'}"
+            )
+        if self.bins is not None and (self.negatives is not None or self.ambiguous is not None):
+            raise ValueError(
+                "'negatives' and 'ambiguous' go with an array; bins have their labels, NaN where ambiguous"
+            )
         if self.peaks is not None and self.negatives is not None:
             raise ValueError("'negatives' belongs to 'regions'; with 'peaks', the background share is 1 - peaks.ratio")
         if self.peaks is not None and (self.train_size is None or self.valid_size is None):
@@ -277,13 +343,31 @@ class TrackingSpec(Spec):
     uri: str | None = None
 
 
+def _as_train_file(value: Any) -> Any:
+    """Let a path stand for labels of one file."""
+    return {"train": value} if isinstance(value, str | Path) else value
+
+
+class LabelsSpec(Spec):
+    """Labels of bins: one file, or one of its own for validation and test; chromosomes are split by the folds."""
+
+    train: DataPath
+    valid: DataPath | None = None
+
+    @property
+    def held_out(self) -> Path:
+        """Return the file that validation and test bins are read from."""
+        return self.train if self.valid is None else self.valid
+
+
 class Experiment(Spec):
-    """A whole experiment, as its YAML file describes it."""
+    """A whole experiment, as its YAML file describes it: of windows of an array, or of bins of label files."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     genome: GenomeSpec
-    store: DataPath
-    datasets: Names
+    store: DataPath | None = None
+    labels: Annotated[LabelsSpec | None, BeforeValidator(_as_train_file)] = None
+    datasets: Names = ()
     inputs: tuple[TrackSpec, ...] = Field(min_length=1)
     outputs: tuple[OutputSpec, ...] = Field(min_length=1)
     sampling: SamplingSpec
@@ -295,6 +379,26 @@ class Experiment(Spec):
     score: ScoreSpec = ScoreSpec()
     compute: ComputeSpec = ComputeSpec()
     tracking: TrackingSpec = TrackingSpec()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Experiment:
+        if (self.store is None) == (self.labels is None):
+            found = "both are given" if self.store is not None else "neither is given"
+            raise ValueError(f"name either 'store' (an array of tracks) or 'labels' (files of labelled bins); {found}")
+        binned = self.labels is not None
+        if binned == (self.sampling.bins is None):
+            raise ValueError("sampling.bins goes with labels; sampling.peaks and sampling.regions go with store")
+        if binned == bool(self.datasets):
+            raise ValueError("say which 'datasets' of the store to read" if not binned else "'datasets' go with store")
+        for track in (*self.inputs, *self.outputs):
+            if not track.is_sequence and track.is_binned != binned:
+                known = "file (an input) or kind (an output)"
+                raise ValueError(
+                    f"{track.name} has no {known}, which values of bins need"
+                    if binned
+                    else f"{track.name} has a {known}, which goes with labels, not with store"
+                )
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Experiment:
@@ -315,7 +419,7 @@ class Experiment(Spec):
     @property
     def track_specs(self) -> tuple[TrackSpec, ...]:
         """Return the inputs and outputs that are made of tracks rather than of the sequence."""
-        return tuple(spec for spec in (*self.inputs, *self.outputs) if not spec.is_sequence)
+        return tuple(spec for spec in (*self.inputs, *self.outputs) if not spec.is_sequence and not spec.is_binned)
 
     @property
     def output_flank(self) -> int:

@@ -125,6 +125,12 @@ def check_fasta(fasta: Path, assembly: Assembly) -> None:
     check_same_sizes(assembly.as_dict(), sizes, f"the FASTA {fasta}")
 
 
+def fasta_assembly(fasta: Path) -> Assembly:
+    """Return the chromosomes of a FASTA, in its order."""
+    with _open_fasta(fasta) as handle:
+        return Assembly(tuple(handle.references), tuple(handle.lengths))
+
+
 class _Piece(NamedTuple):
     """Part of a chromosome, and the genome row of its first base."""
 

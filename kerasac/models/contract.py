@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kerasac.config import Experiment, TrackSpec, Transform
+from kerasac.config import Experiment, OutputSpec, TrackSpec, Transform
 from kerasac.errors import ModelError
 
-Role = Literal["sequence", "profile", "counts"]
+Role = Literal["sequence", "profile", "counts", "values", "classification", "regression"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,9 @@ class Port:
     """One input or output of a model.
 
     ``role``: ``sequence`` (width_bp,) uint8 tokens, whose ``n_tracks`` are the four bases; ``profile``
-    (width_bp, n_tracks), one value a base; ``counts`` (n_tracks,), one value a window. ``tasks`` names the tracks.
+    (width_bp, n_tracks), one value a base; ``counts`` (n_tracks,), one value a window. Of bins: ``values`` (n_tracks,)
+    of an input, and ``classification`` or ``regression`` (n_tracks,) labels of an output, NaN where ambiguous.
+    ``tasks`` names the tracks.
     """
 
     name: str
@@ -54,6 +56,9 @@ def contract_of(experiment: Experiment) -> Contract:
 def _port(experiment: Experiment, spec: TrackSpec) -> Port:
     if spec.is_sequence:
         return Port(spec.name, "sequence", spec.width_bp, 4)
+    if spec.is_binned:
+        binned: Role = (spec.kind or "values") if isinstance(spec, OutputSpec) else "values"
+        return Port(spec.name, binned, 0, len(spec.source), spec.source)
     datasets = experiment.track_datasets(spec)
     names = [(dataset, attribute) for dataset in datasets for attribute in spec.source]
     tasks = tuple(attribute if len(datasets) == 1 else f"{dataset}.{attribute}" for dataset, attribute in names)

@@ -37,7 +37,7 @@ def fed(recipe: Recipe, raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
     """Return inputs and targets by name: the tensors of what :meth:`WindowSource.finish` gives as arrays."""
 
     def derived(spec: TrackSpec) -> Any:
-        if spec.is_sequence:
+        if spec.is_sequence or spec.is_binned:
             return raw[spec.name]
         return derive(spec, middle(raw[recipe.group_of[spec.name]], spec.flank))
 

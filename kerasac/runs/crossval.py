@@ -29,7 +29,7 @@ from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.tracking import Tracker, flat_parameters
 from kerasac.runs.trial import MARKER, Event, Unit, is_done, read_marker, versions
 from kerasac.steps.check import checked
-from kerasac.steps.prepare import UNIT_INDEPENDENT, Prepared
+from kerasac.steps.prepared import UNIT_INDEPENDENT, Prepared
 from kerasac.steps.report import write_report
 from kerasac.steps.summary import Summary, summarize
 
@@ -235,11 +235,11 @@ def _provenance(prepared: Prepared) -> dict[str, Any]:
     return {
         "command": " ".join(sys.argv),
         "versions": versions(),
-        "git_commit": _git_commit(experiment.store.parent),
+        "git_commit": _git_commit((experiment.store or experiment.genome.fasta).parent),
         "fingerprint": prepared.fingerprint(),
-        "array": {"path": prepared.layout.path, "datasets": prepared.layout.datasets},
+        **prepared.origin(),
         "inputs": [file_facts(path) for path in dict.fromkeys(files) if path is not None],
-        "left_out": prepared.candidates.skipped,
+        "left_out": dict(prepared.left_out),
     }
 
 

@@ -15,7 +15,7 @@ from kerasac.config import ComputeSpec
 from kerasac.errors import RunError
 from kerasac.runs.trial import Event, Share, Unit, run_unit
 from kerasac.sampling.stream import SAMPLER_CPUS
-from kerasac.steps.prepare import Prepared
+from kerasac.steps.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from kerasac.runs.launch import UnitAllotment
 from kerasac.runs.session import open_ray
 from kerasac.runs.trial import versions
 from kerasac.steps.findings import Finding
-from kerasac.steps.prepare import Prepared
+from kerasac.steps.prepared import Prepared
 from kerasac.store.choice import available_memory
 
 # Bytes a model parameter takes on the disk: 32-bit weights, thrice in each of three checkpoints (Adam keeps two
@@ -101,7 +101,7 @@ def _room(
 
 
 def _decoded_bytes(prepared: Prepared) -> int:
-    folders = [prepared.source.tokens.ensure(), *(track.ensure() for track in prepared.source.decoded)]
+    folders = {*prepared.source.folders(), *prepared.held_out.folders()}
     return sum(path.stat().st_size for folder in folders for path in folder.iterdir())
 
 

@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from kerasac.cache import ShardMap, in_process
 from kerasac.errors import RunError
 from kerasac.runs.session import open_ray
-from kerasac.sampling.batches import WindowSource
+from kerasac.sampling.batches import Source
 
 # A shard is about 32 million cells, a quarter of a second: less work is done before Ray and its workers have started.
 MIN_SHARDS = 48
@@ -72,7 +72,7 @@ def _on_actors(actors: Sequence[Any], work: Callable[[Any], Any], shards: Sequen
         ) from error
 
 
-def decode_on_other_nodes(source: WindowSource) -> None:
+def decode_on_other_nodes(source: Source) -> None:
     """See that every other machine of the cluster has what trainings read in its own cache, whole.
 
     A machine that joins later decodes when its first trial asks.
@@ -95,7 +95,7 @@ def decode_on_other_nodes(source: WindowSource) -> None:
         raise error.cause from error
 
 
-def _ensure_there(source: WindowSource) -> None:
+def _ensure_there(source: Source) -> None:
     with node_shards() as shards:
         source.ensure(shards, verify=True)
 

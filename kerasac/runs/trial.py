@@ -23,12 +23,12 @@ from kerasac.genome.folds import Fold
 from kerasac.models.backend import gpu_count, prepare_backend
 from kerasac.models.registry import build_model
 from kerasac.sampling.batches import Array, batch_sizes
-from kerasac.sampling.plan import SamplingPlan
+from kerasac.sampling.plan import Plan
 from kerasac.sampling.stream import stream_in_process, stream_through_ray
 from kerasac.steps.loss_weights import unit_weight
 from kerasac.steps.plots import write_plots
 from kerasac.steps.predictions import read_predictions, write_predictions
-from kerasac.steps.prepare import Prepared
+from kerasac.steps.prepared import Prepared
 from kerasac.steps.score import score, write_scores
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class _UnitRun:
         self.prepared, self.unit, self.share, self.report = prepared, unit, share, report
         self.experiment = prepared.experiment
         self.folder = unit.folder
-        self.plan: SamplingPlan = prepared.plan(unit.fold, unit.seed)
+        self.plan: Plan = prepared.plan(unit.fold, unit.seed)
         self.marker = read_marker(unit.folder)
 
     def run(self) -> None:
@@ -127,6 +127,7 @@ class _UnitRun:
         (self.folder / "error.txt").unlink(missing_ok=True)
         self.prepared.source.check_unchanged()
         self.prepared.source.ensure()
+        self.prepared.held_out.ensure()
         self._mark("started", fingerprint=self.prepared.fingerprint(), split=self.unit.fold.as_dict())
         for stage, artefact, work in (
             ("train", "model.keras", self._train),
@@ -178,7 +179,7 @@ class _UnitRun:
             stream=self._stream,
             steps=len(batch_sizes(n_train, self.experiment.training.batch_size)),
             signature=self.prepared.source.signature(),
-            valid=self.prepared.source.read(self.plan.valid()),
+            valid=self.prepared.held_out.read(self.plan.valid()),
         )
         result = train(
             fed,

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,39 @@ class Signature(NamedTuple):
     dtype: np.dtype[Any]
 
 
+class Source(Protocol):
+    """What windows are read from: an array's tracks, or the labels of bins; small and picklable."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How inputs and outputs are derived from what ``read`` gives."""
+
+    @property
+    def decoded(self) -> tuple[DecodedTrack, ...]:
+        """The decoded tracks that windows are read from; none when they are read otherwise."""
+
+    def ensure(self, shards: ShardMap = in_process, *, verify: bool = False) -> None:
+        """See that this machine's cache holds what is read."""
+
+    def folders(self) -> list[Path]:
+        """Return the folders of this machine's cache that windows are read from."""
+
+    def check_unchanged(self) -> None:
+        """Raise StoreError when what is read was changed since it was opened."""
+
+    def signature(self) -> dict[str, Signature]:
+        """Return shape (without the axis of windows) and dtype of every array that ``read`` gives for training."""
+
+    def read(self, windows: Windows) -> dict[str, Array]:
+        """Read raw windows, by name."""
+
+    def batch(self, windows: Windows) -> Batch:
+        """Read inputs and outputs, by name."""
+
+    def content(self) -> list[str]:
+        """Return what changes when what is read does, wherever it lies."""
+
+
 @dataclass(frozen=True)
 class TrackGroup:
     """Tracks that are read together, as wide as their widest use.
@@ -103,6 +137,10 @@ class WindowSource:
         for track in self.decoded:
             track.ensure(shards, verify=verify)
 
+    def folders(self) -> list[Path]:
+        """Return the folders of this machine's cache that hold the tokens and the decoded tracks."""
+        return [self.tokens.ensure(), *(track.ensure() for track in self.decoded)]
+
     def check_unchanged(self) -> None:
         """Raise StoreError when the array was written to since it was opened."""
         check_unchanged(self.layout)
@@ -116,7 +154,7 @@ class WindowSource:
 
     def read(self, windows: Windows) -> dict[str, Array]:
         """Read raw windows: tokens by input name, counts (n, T, 2 × flank) by track group; strands applied."""
-        raw = {spec.name: self._read_tokens(windows, spec.flank) for spec in self._sequences}
+        raw = {spec.name: read_tokens(self._tokens, windows, spec.flank) for spec in self._sequences}
         for group in self.groups:
             raw[group.key] = _read_group(group, windows)
         return raw
@@ -167,12 +205,6 @@ class WindowSource:
     def _sequences(self) -> list[TrackSpec]:
         return [spec for spec in self.inputs if spec.is_sequence]
 
-    def _read_tokens(self, windows: Windows, flank: int) -> Array:
-        views = np.lib.stride_tricks.sliding_window_view(self._tokens, 2 * flank)
-        tokens: Array = views[windows.center - flank]
-        tokens[windows.reverse] = reverse_complement(tokens[windows.reverse])
-        return tokens
-
     def _finish_one(self, spec: TrackSpec, raw: dict[str, Array]) -> Array:
         if spec.is_sequence:
             return raw[spec.name]
@@ -219,6 +251,13 @@ def make_source(
         groups.append(TrackGroup(key, made, flanks[key], strand_partners(columns)))
     tokens = token_genome(experiment.genome.fasta, layout.assembly)
     return WindowSource(tokens, layout, experiment.inputs, experiment.outputs, tuple(groups), group_of)
+
+
+def read_tokens(genome: Array, windows: Windows, flank: int) -> Array:
+    """Copy windows of ``flank`` bases on each side out of a genome's tokens, (n, 2 × flank) uint8; strands applied."""
+    tokens: Array = np.lib.stride_tricks.sliding_window_view(genome, 2 * flank)[windows.center - flank]
+    tokens[windows.reverse] = reverse_complement(tokens[windows.reverse])
+    return tokens
 
 
 def strand_partners(tracks: Sequence[Track]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Last word of the random generator's seed, where training windows have the epoch. Validation and test windows
 # take no seed of the experiment, so that all seeds of a fold are judged on the same windows.
-_VALID, _TEST = 1_000_001, 1_000_002
+VALID_SEED, TEST_SEED = 1_000_001, 1_000_002
 _MAX_ROUNDS = 50
 _MAX_MOVES = 10
 
@@ -72,7 +73,33 @@ def concatenate(tables: Sequence[Windows]) -> Windows:
     )
 
 
+def plan_digest(tables: Sequence[Windows]) -> str:
+    """Return 16 hex digits of the content of several tables, in order."""
+    return hashlib.sha256("".join(table.digest() for table in tables).encode()).hexdigest()[:16]
+
+
 Accept = Callable[[Windows], BoolArray]
+
+
+class Plan(Protocol):
+    """What a unit of work trains, validates and is tested on: windows of an array, or bins of label files."""
+
+    fold: Fold
+
+    def train(self, epoch: int) -> Windows:
+        """Return the training windows of an epoch (0, 1, …)."""
+
+    def valid(self) -> Windows:
+        """Return the validation windows."""
+
+    def test(self) -> Windows:
+        """Return the test windows."""
+
+    def train_peaks(self, limit: int) -> Windows:
+        """Return at most ``limit`` training peaks, spread evenly."""
+
+    def digest(self, epochs: int) -> str:
+        """Return 16 hex digits that identify every window."""
 
 
 def accept_all(windows: Windows) -> BoolArray:
@@ -127,12 +154,12 @@ class SamplingPlan:
 
     def valid(self) -> Windows:
         """Return the validation windows: forward strand, no jitter, the same for every seed."""
-        rng = np.random.default_rng([self.fold.index, _VALID])
+        rng = np.random.default_rng([self.fold.index, VALID_SEED])
         return self._draw(self._valid, rng, self.spec.valid_size, train=False)
 
     def test(self) -> Windows:
         """Return the scored windows: every peak of the test chromosomes, and background windows drawn once."""
-        rng = np.random.default_rng([self.fold.index, _TEST])
+        rng = np.random.default_rng([self.fold.index, TEST_SEED])
         peaks = self._test.test_peaks.middle
         background = self._draw_background(self._test, rng, round(self.background_ratio * len(peaks)), accept_all)
         return _peaks_and_background(peaks, background)
@@ -148,8 +175,7 @@ class SamplingPlan:
 
     def digest(self, epochs: int) -> str:
         """Return 16 hex digits that identify every window of training, validation and test."""
-        tables = [self.valid(), self.test(), *(self.train(epoch) for epoch in range(epochs))]
-        return hashlib.sha256("".join(table.digest() for table in tables).encode()).hexdigest()[:16]
+        return plan_digest([self.valid(), self.test(), *(self.train(epoch) for epoch in range(epochs))])
 
     def _split(self, candidates: Candidates, name: str) -> Candidates:
         found = candidates.on(self.fold.split(name))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasac.sampling.batches import Array, WindowSource, batch_sizes, rebatch
+from kerasac.sampling.batches import Array, Source, batch_sizes, rebatch
 from kerasac.sampling.plan import Windows, concatenate
 
 logger = logging.getLogger(__name__)
@@ -23,9 +23,9 @@ SAMPLER_CPUS = 0.25  # what a sampler asks of Ray: it works in bursts
 
 
 def stream_in_process(
-    source: WindowSource, epoch: Callable[[int], Windows], epochs: Sequence[int], batch_size: int
+    source: Source, epoch: Callable[[int], Windows], epochs: Sequence[int], batch_size: int
 ) -> Iterator[dict[str, Array]]:
-    """Yield the raw batches of these epochs (:meth:`WindowSource.read`), read in this process."""
+    """Yield the raw batches of these epochs (:meth:`Source.read`), read in this process."""
     rows = BLOCK_ROWS if source.decoded else ARRAY_ROWS
     for number in epochs:
         windows = epoch(number)
@@ -37,7 +37,7 @@ def stream_in_process(
 
 
 def stream_through_ray(
-    source: WindowSource,
+    source: Source,
     epoch: Callable[[int], Windows],
     epochs: Sequence[int],
     batch_size: int,
@@ -56,7 +56,7 @@ def stream_through_ray(
     yield from _signed(source, rebatch(_sampled_blocks(source, concatenate(tables), samplers), iter(sizes)))
 
 
-def _signed(source: WindowSource, batches: Iterator[dict[str, Array]]) -> Iterator[dict[str, Array]]:
+def _signed(source: Source, batches: Iterator[dict[str, Array]]) -> Iterator[dict[str, Array]]:
     """Give every batch the dtypes of the source's signature: blocks may have come in narrower ones."""
     dtypes = {name: signature.dtype for name, signature in source.signature().items()}
     for batch in batches:
@@ -66,7 +66,7 @@ def _signed(source: WindowSource, batches: Iterator[dict[str, Array]]) -> Iterat
 class Sampler:
     """A Ray Data actor that turns rows of a plan into raw windows."""
 
-    def __init__(self, source: WindowSource) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
 
     def __call__(self, rows: dict[str, Array]) -> dict[str, Array]:
@@ -74,7 +74,7 @@ class Sampler:
         return self.source.read(Windows(rows["center"], rows["reverse"], rows["is_peak"]))
 
 
-def _sampled_blocks(source: WindowSource, plan: Windows, samplers: int) -> Iterator[dict[str, Array]]:
+def _sampled_blocks(source: Source, plan: Windows, samplers: int) -> Iterator[dict[str, Array]]:
     import pandas as pd
     import ray.data
 

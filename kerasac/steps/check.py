@@ -19,8 +19,8 @@ from kerasac.steps.label_values import FloatArray, LabelValues, judge_labels, la
 from kerasac.steps.loss_weights import counts_outputs, unit_weight
 from kerasac.steps.plots.labels import label_histograms
 from kerasac.steps.plots.style import DPI
-from kerasac.steps.prepare import Prepared, describe, prepare, prepare_surveyed
-from kerasac.steps.survey import survey
+from kerasac.steps.prepare import PreparedWindows, prepare, prepare_with
+from kerasac.steps.prepared import Prepared
 
 Facts = Sequence[tuple[str, str]]
 
@@ -59,16 +59,16 @@ class Check:
 
 def check(experiment: Experiment, shards: ShardMap = in_process) -> Check:
     """Check an experiment; what it reads is decoded into the cache when nothing is wrong so far."""
-    found = survey(experiment, shards)
-    findings = found.findings
-    if findings.errors:
-        return Check(experiment.name, tuple(findings.found), (), (), None)
-    prepared = findings.attempt(lambda: prepare_surveyed(experiment, found, shards))
+    findings = Findings()
+    prepared = prepare_with(findings, experiment, shards)
     if prepared is None:
         return Check(experiment.name, tuple(findings.found), (), (), None)
-    labels = label_values(prepared)
-    findings.found += judge_labels(prepared, labels)
-    facts = [*describe(prepared), *_label_facts(prepared, labels, findings)]
+    facts = prepared.describe()
+    labels: list[LabelValues] = []
+    if isinstance(prepared, PreparedWindows):
+        labels = label_values(prepared)
+        findings.found += judge_labels(prepared, labels)
+        facts += _label_facts(prepared, labels, findings)
     return Check(experiment.name, tuple(findings.found), facts, tuple(labels), prepared)
 
 
@@ -82,7 +82,8 @@ def checked(experiment: Experiment, shards: ShardMap = in_process) -> Prepared:
     """
     prepared = prepare(experiment, shards)
     findings = Findings()
-    for finding in judge_labels(prepared, label_values(prepared)):
+    odd = judge_labels(prepared, label_values(prepared)) if isinstance(prepared, PreparedWindows) else []
+    for finding in odd:
         if finding.level == "error":
             findings.attempt(lambda finding=finding: _raise(finding))  # type: ignore[misc]
         else:

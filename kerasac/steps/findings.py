@@ -41,6 +41,11 @@ class Findings:
                 self.found.append(Finding("error", about, str(error)))
             return None
 
+    def add(self, other: Findings) -> None:
+        """Add what other checks found."""
+        self.found += other.found
+        self._raised += other._raised
+
     def warn(self, about: str, message: str) -> None:
         """Add a warning."""
         self.found.append(Finding("warning", about, message))

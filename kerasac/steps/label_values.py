@@ -13,7 +13,7 @@ from kerasac.config import OutputSpec, SamplingSpec
 from kerasac.sampling.plan import Windows, windows_at
 from kerasac.sampling.regions import Candidates
 from kerasac.steps.findings import Finding
-from kerasac.steps.prepare import Prepared
+from kerasac.steps.prepare import PreparedWindows
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -64,7 +64,7 @@ class LabelValues:
         }
 
 
-def label_values(prepared: Prepared) -> list[LabelValues]:
+def label_values(prepared: PreparedWindows) -> list[LabelValues]:
     """Read the labels of at most :data:`MAX_WINDOWS` peaks and as many background windows of the whole genome.
 
     No window is left out for its values, so that min and max can be chosen by them.
@@ -82,7 +82,7 @@ def label_values(prepared: Prepared) -> list[LabelValues]:
     return found
 
 
-def judge_labels(prepared: Prepared, labels: list[LabelValues]) -> list[Finding]:
+def judge_labels(prepared: PreparedWindows, labels: list[LabelValues]) -> list[Finding]:
     """Return what is odd about labels: peaks without counts, no more in peaks than outside, no counts at all."""
     findings = [finding for values in labels for finding in _judge(values)]
     peaks, _ = _sample(prepared.candidates)
@@ -120,7 +120,7 @@ def _judge(values: LabelValues) -> list[Finding]:
     return findings
 
 
-def _judge_profile(prepared: Prepared, peaks: Windows, spec: OutputSpec) -> list[Finding]:
+def _judge_profile(prepared: PreparedWindows, peaks: Windows, spec: OutputSpec) -> list[Finding]:
     """Say whether a profile's labels are counts, as its loss takes them to be."""
     values = prepared.source.batch(peaks.take(slice(0, 1000))).outputs[spec.name]
     if (values < 0).any():
@@ -135,7 +135,7 @@ def _judge_profile(prepared: Prepared, peaks: Windows, spec: OutputSpec) -> list
     return []
 
 
-def _values(prepared: Prepared, windows: Windows, spec: OutputSpec) -> FloatArray:
+def _values(prepared: PreparedWindows, windows: Windows, spec: OutputSpec) -> FloatArray:
     return np.asarray(prepared.source.batch(windows).outputs[spec.name], dtype=np.float64).reshape(len(windows), -1)
 
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from kerasac.cache import ShardMap, in_process
 from kerasac.errors import SamplingError, StoreError
 from kerasac.genome.intervals import BoolArray, Spans
-from kerasac.sampling.plan import SamplingPlan
-from kerasac.steps.prepare import Prepared
+from kerasac.sampling.plan import Plan
+from kerasac.steps.prepare import PreparedWindows
+from kerasac.steps.prepared import Prepared
 from kerasac.store.scan import scan_spans
 from kerasac.store.schema import StoreLayout
 from kerasac.store.slabs import Track
@@ -81,7 +82,7 @@ def array_weight(layout: StoreLayout, windows: CountsWindows, shards: ShardMap =
     return _weight(kept, f"{windows.peaks} >= {windows.threshold:g} of {windows.dataset}")
 
 
-def unit_weight(prepared: Prepared, plan: SamplingPlan, output: str) -> CountsWeight:
+def unit_weight(prepared: Prepared, plan: Plan, output: str) -> CountsWeight:
     """Return the weight of a counts output for one fold and seed: median counts of its training peaks / 10.
 
     Raises
@@ -89,6 +90,7 @@ def unit_weight(prepared: Prepared, plan: SamplingPlan, output: str) -> CountsWe
     SamplingError
         When the median peak has no counts.
     """
+    assert isinstance(prepared, PreparedWindows), "only windows of tracks have counts"
     totals = prepared.source.total_counts(plan.train_peaks(_PEAKS), output)
     return _weight(totals, f"the training peaks of fold {plan.fold.index}, output {output}")
 

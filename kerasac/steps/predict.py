@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasac.models.contract import Contract, Port
-from kerasac.sampling.batches import Array, WindowSource
+from kerasac.sampling.batches import Array, Source
 from kerasac.sampling.plan import Windows
 from kerasac.steps.predictions import Predictions
-from kerasac.steps.prepare import Prepared
+from kerasac.steps.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def predict(model: keras.Model, prepared: Prepared, windows: Windows, train_peak
 
     ``train_peaks`` are the windows whose mean profile is stored as the floor that the model has to beat.
     """
-    contract, source = prepared.contract, prepared.source
+    contract, source = prepared.contract, prepared.held_out
     profile, counts = _port(contract, "profile"), _port(contract, "counts")
     labels: dict[str, list[Array]] = {profile.name: [], counts.name: []}
     outputs: dict[str, list[Array]] = {profile.name: [], counts.name: []}
@@ -37,7 +37,7 @@ def predict(model: keras.Model, prepared: Prepared, windows: Windows, train_peak
         for name in labels:
             labels[name].append(batch.outputs[name])
             outputs[name].append(np.asarray(predicted[name], dtype=np.float32))
-    chrom, center = windows.coordinates(prepared.layout.assembly)
+    chrom, center = windows.coordinates(prepared.assembly)
     spec = next(spec for spec in prepared.experiment.outputs if spec.name == counts.name)
     return Predictions(
         chrom=chrom,
@@ -51,11 +51,11 @@ def predict(model: keras.Model, prepared: Prepared, windows: Windows, train_peak
         tasks=profile.tasks,
         transform=spec.transform,
         pseudocount=spec.pseudocount,
-        mean_profile=mean_profile(source, train_peaks, profile),
+        mean_profile=mean_profile(prepared.source, train_peaks, profile),
     )
 
 
-def mean_profile(source: WindowSource, windows: Windows, profile: Port) -> npt.NDArray[np.float32]:
+def mean_profile(source: Source, windows: Windows, profile: Port) -> npt.NDArray[np.float32]:
     """Return the share of all counts of the windows that falls on each position, shape (L, T), float32."""
     total: Any = np.zeros((profile.width_bp, profile.n_tracks))
     for block in _blocks(windows, _BLOCK):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from kerasac.cache import ShardMap, digest, in_process
+from kerasac.cache import ShardMap, in_process
 from kerasac.config import Experiment
 from kerasac.errors import StoreError
+from kerasac.genome.assembly import Assembly
 from kerasac.genome.folds import Fold
-from kerasac.models.contract import Contract
-from kerasac.models.registry import Parameters
 from kerasac.sampling.batches import WindowSource, make_source
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.regions import Candidates
+from kerasac.steps.findings import Findings
+from kerasac.steps.prepare_bins import prepare_bins
+from kerasac.steps.prepared import Facts, Prepared
 from kerasac.steps.survey import Survey, survey
 from kerasac.store.choice import choose_reader
 from kerasac.store.schema import StoreLayout
@@ -21,22 +25,29 @@ from kerasac.store.slabs import Track
 
 logger = logging.getLogger(__name__)
 
-# Keys that may differ between two runs into one folder: they do not change what a fold and seed gives.
-UNIT_INDEPENDENT = ("name", "seeds", "folds", "compute", "tracking")
-_BY_CONTENT_OR_FREE = (*UNIT_INDEPENDENT, "genome", "store")
-
 
 @dataclass(frozen=True)
-class Prepared:
-    """An experiment that was checked, with all that its units of work share; it travels to every worker."""
+class PreparedWindows(Prepared):
+    """An experiment of windows of an array's tracks."""
 
-    experiment: Experiment
     layout: StoreLayout
     candidates: Candidates
-    folds: tuple[Fold, ...]
-    source: WindowSource
-    contract: Contract
-    parameters: Parameters
+    windows: WindowSource
+
+    @property
+    def assembly(self) -> Assembly:
+        """The array's chromosomes."""
+        return self.layout.assembly
+
+    @property
+    def source(self) -> WindowSource:
+        """The array's windows, of all splits."""
+        return self.windows
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Counts, by reason, of regions and positions that are never planned."""
+        return self.candidates.skipped
 
     def plan(self, fold: Fold, seed: int) -> SamplingPlan:
         """Return the sampling plan of a fold and seed."""
@@ -49,19 +60,22 @@ class Prepared:
             background_ratio=self.experiment.score.background_ratio,
         )
 
-    def fingerprint(self) -> str:
-        """Return 16 hex digits that change with whatever decides the results of a fold and seed.
+    def data_facts(self) -> Facts:
+        """Count datasets, attributes, candidates, and what was left out of these."""
+        kind = "regions" if self.candidates.regions is not None else "runs of peak positions"
+        return [
+            ("array", f"{len(self.layout.datasets)} datasets × {len(self.layout.attributes)} attributes"),
+            ("candidates", f"{self.candidates.n_peaks:,} {kind}"),
+            *((f"left out: {what}", f"{count:,}") for what, count in self.candidates.skipped.items()),
+        ]
 
-        Files count by their content, wherever they lie: a moved data folder changes nothing, an edited FASTA does.
-        """
-        spec = {key: value for key, value in self.experiment.as_dict().items() if key not in _BY_CONTENT_OR_FREE}
-        for section in (spec["sampling"]["regions"], spec["sampling"]["negatives"]):
-            if section is not None:
-                del section["bed"]
-        del spec["score"]["peaks"]
-        chroms = list(self.layout.assembly.as_dict().items())
-        content = [*self.source.content(), self.candidates.digest()]
-        return digest({"experiment": spec, "chromosomes": chroms, "content": content})
+    def origin(self) -> dict[str, Any]:
+        """Name the array and its datasets."""
+        return {"array": {"path": self.layout.path, "datasets": self.layout.datasets}}
+
+    def content(self) -> list[str]:
+        """Digests of sequence, tracks and candidates."""
+        return [*self.source.content(), self.candidates.digest()]
 
 
 def prepare(experiment: Experiment, shards: ShardMap = in_process) -> Prepared:
@@ -75,14 +89,27 @@ def prepare(experiment: Experiment, shards: ShardMap = in_process) -> Prepared:
         For all mistakes found: missing files, names that the array does not have, chromosomes that do not match, a
         split without peaks, an input too narrow for the model. A single one keeps its own kind.
     """
-    found = survey(experiment, shards)
-    found.findings.raise_errors()
-    for warning in found.findings.warnings:
+    findings = Findings()
+    prepared = prepare_with(findings, experiment, shards)
+    findings.raise_errors()
+    for warning in findings.warnings:
         logger.warning("%s", warning)
-    return prepare_surveyed(experiment, found, shards)
+    assert prepared is not None, "without errors there is something to go on with"
+    return prepared
 
 
-def prepare_surveyed(experiment: Experiment, found: Survey, shards: ShardMap = in_process) -> Prepared:
+def prepare_with(findings: Findings, experiment: Experiment, shards: ShardMap = in_process) -> Prepared | None:
+    """Prepare an experiment, adding all that is wrong or odd to the findings; None when there are errors."""
+    if experiment.labels is not None:
+        return prepare_bins(experiment, findings, shards)
+    found = survey(experiment, shards)
+    findings.add(found.findings)
+    if findings.errors:
+        return None
+    return findings.attempt(lambda: prepare_surveyed(experiment, found, shards))
+
+
+def prepare_surveyed(experiment: Experiment, found: Survey, shards: ShardMap = in_process) -> PreparedWindows:
     """Decode what an experiment reads, after a survey that found no error, and check the values."""
     layout, candidates, folds = found.layout, found.candidates, found.folds
     contract, parameters = found.contract, found.parameters
@@ -93,31 +120,11 @@ def prepare_surveyed(experiment: Experiment, found: Survey, shards: ShardMap = i
     assert parameters is not None, "a survey without errors has all its parts"
     source = _make_source(experiment, layout, candidates)
     source.ensure(shards, verify=True)
-    prepared = Prepared(experiment, layout, candidates, folds, source, contract, parameters)
+    prepared = PreparedWindows(experiment, folds, contract, parameters, layout, candidates, source)
     _check_values(prepared)
     for fold in folds:
         prepared.plan(fold, experiment.seeds[0])
     return prepared
-
-
-def describe(prepared: Prepared) -> list[tuple[str, str]]:
-    """Return what an experiment amounts to, as (what, value) lines for a person."""
-    experiment, candidates = prepared.experiment, prepared.candidates
-    kind = "regions" if candidates.regions is not None else "runs of peak positions"
-    lines = [
-        (
-            "genome",
-            f"{len(prepared.layout.assembly.names)} chromosomes, {prepared.layout.assembly.total_bp:,} bases",
-        ),
-        ("array", f"{len(prepared.layout.datasets)} datasets × {len(prepared.layout.attributes)} attributes"),
-        ("candidates", f"{candidates.n_peaks:,} {kind}"),
-        *((f"left out: {what}", f"{count:,}") for what, count in candidates.skipped.items()),
-        ("units of work", f"{len(prepared.folds)} folds × {len(experiment.seeds)} seeds"),
-    ]
-    for fold in prepared.folds:
-        counts = _windows_by_split(prepared, fold)
-        lines.append((f"fold {fold.index}", ", ".join(f"{name} {count:,}" for name, count in counts.items())))
-    return lines
 
 
 def _make_source(experiment: Experiment, layout: StoreLayout, candidates: Candidates) -> WindowSource:
@@ -145,7 +152,7 @@ def _tracks(experiment: Experiment) -> list[Track]:
     )
 
 
-def _check_values(prepared: Prepared) -> None:
+def _check_values(prepared: PreparedWindows) -> None:
     """Refuse chromosomes of the folds on which a track has no value at all; log those with gaps."""
     if not prepared.source.decoded:
         logger.info("the array is read block by block, so it was not searched for chromosomes without values")
@@ -163,8 +170,3 @@ def _check_values(prepared: Prepared) -> None:
             logger.warning(
                 "%s of %s: %s bases of %s without a value are read as 0", attribute, dataset, n_missing, chrom
             )
-
-
-def _windows_by_split(prepared: Prepared, fold: Fold) -> dict[str, int]:
-    plan = prepared.plan(fold, prepared.experiment.seeds[0])
-    return {"train": len(plan.train(0)), "valid": len(plan.valid()), "test": len(plan.test())}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from kerasac.cache import ShardMap, in_process
-from kerasac.config import Experiment
+from kerasac.config import Experiment, FoldsSpec
 from kerasac.errors import ConfigError, FoldError
 from kerasac.genome.assembly import Assembly, check_same_sizes, read_chrom_sizes
 from kerasac.genome.folds import SPLITS, Fold, balanced_folds, built_in_folds, on_assembly, read_folds
@@ -48,12 +48,8 @@ def survey(experiment: Experiment, shards: ShardMap = in_process) -> Survey:
     findings = Findings()
     not_there = missing_files(experiment)
     missing = {key for key, _ in not_there}
-    findings.attempt(lambda: _check_files(not_there))
-    contract = findings.attempt(lambda: contract_of(experiment))
-    model = experiment.model
-    parameters = findings.attempt(lambda: read_parameters(model.architecture, model.parameters))
-    if contract is not None and parameters is not None:
-        findings.attempt(lambda: parameters.check(contract))
+    findings.attempt(lambda: check_files(not_there))
+    contract, parameters = check_model(experiment, findings)
     layout, candidates, folds = None, None, None
     if "store" not in missing:
         layout = findings.attempt(lambda: read_layout(str(experiment.store)))
@@ -74,26 +70,36 @@ def missing_files(experiment: Experiment) -> list[tuple[str, Path]]:
     return [(key, path) for key, path in _named_files(experiment) if not path.exists()]
 
 
-def make_folds(experiment: Experiment, candidates: Candidates) -> tuple[Fold, ...]:
-    """Return the experiment's folds: from its files, a published table, or balanced by peaks.
+def fold_table(spec: FoldsSpec, weights: Mapping[str, int], assembly: Assembly) -> tuple[Fold, ...]:
+    """Return an experiment's folds: from its files, a published table, or balanced by ``weights``, as peaks are.
 
     Raises
     ------
     FoldError
         When the table has fewer folds than ``folds.n`` asks for, or leaks.
     """
-    spec = experiment.folds
     if not spec.files and spec.scheme == "balanced":
-        return balanced_folds(candidates.peaks_by_chrom(), spec.n or _DEFAULT_FOLDS)
+        return balanced_folds(weights, spec.n or _DEFAULT_FOLDS)
     table = read_folds(spec.files) if spec.files else built_in_folds(spec.scheme)
     origin = ", ".join(str(path) for path in spec.files) or spec.scheme
     wanted = spec.n or len(table)
     if wanted > len(table):
         raise FoldError(f"folds.n is {wanted}, but {origin} has {len(table)} folds; ask for at most that many")
-    return on_assembly(table[:wanted], candidates.assembly)
+    return on_assembly(table[:wanted], assembly)
 
 
-def _check_files(missing: Sequence[tuple[str, Path]]) -> None:
+def check_model(experiment: Experiment, findings: Findings) -> tuple[Contract | None, Parameters | None]:
+    """Check that the model can be built for the experiment's inputs and outputs."""
+    contract = findings.attempt(lambda: contract_of(experiment))
+    model = experiment.model
+    parameters = findings.attempt(lambda: read_parameters(model.architecture, model.parameters))
+    if contract is not None and parameters is not None:
+        findings.attempt(lambda: parameters.check(contract))
+    return contract, parameters
+
+
+def check_files(missing: Sequence[tuple[str, Path]]) -> None:
+    """Raise ConfigError listing all files that are missing."""
     if missing:
         lines = [f"  {key}: {path}" for key, path in missing]
         hint = "correct the paths, or say --data FOLDER when they are relative to another folder"
@@ -106,6 +112,7 @@ def _named_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:
         ("genome.chrom_sizes", experiment.genome.chrom_sizes),
         ("store", experiment.store),
         *_beds(experiment),
+        *_label_files(experiment),
         *(("folds.files", path) for path in experiment.folds.files),
     ]
     yield from ((key, path) for key, path in named if path is not None)
@@ -118,6 +125,16 @@ def _beds(experiment: Experiment) -> list[tuple[str, Path | None]]:
         ("sampling.regions.bed", sampling.regions.bed if sampling.regions else None),
         ("sampling.negatives.bed", sampling.negatives.bed if sampling.negatives else None),
         ("score.peaks", experiment.score.peaks),
+    ]
+
+
+def _label_files(experiment: Experiment) -> list[tuple[str, Path | None]]:
+    labels = experiment.labels
+    return [
+        ("labels.train", labels.train if labels else None),
+        ("labels.valid", labels.valid if labels else None),
+        *((f"inputs.{spec.name}.file", spec.file) for spec in experiment.inputs),
+        *((f"inputs.{spec.name}.valid_file", spec.valid_file) for spec in experiment.inputs),
     ]
 
 
@@ -177,7 +194,7 @@ def _check_bed(path: Path, assembly: Assembly) -> None:
 
 
 def _folds(experiment: Experiment, candidates: Candidates, findings: Findings) -> tuple[Fold, ...] | None:
-    folds = findings.attempt(lambda: make_folds(experiment, candidates))
+    folds = findings.attempt(lambda: fold_table(experiment.folds, candidates.peaks_by_chrom(), candidates.assembly))
     if folds is None:
         return None
     plan = partial(SamplingPlan, background_ratio=experiment.score.background_ratio)

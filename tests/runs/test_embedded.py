@@ -13,14 +13,14 @@ from kerasac.runs.embedded import embedded_experiment, simulated_genome
 from kerasac.runs.trial import Share, Unit, run_unit
 from kerasac.sampling.plan import Windows
 from kerasac.steps.predictions import read_predictions
-from kerasac.steps.prepare import Prepared, prepare
+from kerasac.steps.prepare import PreparedWindows, prepare
 from kerasac.steps.score import Scores, score
 
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 
 class Trained(NamedTuple):
-    prepared: Prepared
+    prepared: PreparedWindows
     unit: Unit
     scores: Scores
 
@@ -69,7 +69,7 @@ def test_taking_the_planted_motifs_away_lowers_the_predicted_counts(trained: Tra
     assert abs(control.mean()) < 0.25 * fall.mean(), "as many bases beside the motifs shuffled: little happens"
 
 
-def _motif_bases(prepared: Prepared, peaks: Windows, width: int) -> tuple[Any, Any]:
+def _motif_bases(prepared: PreparedWindows, peaks: Windows, width: int) -> tuple[Any, Any]:
     """Mark, in each window, the bases of planted motifs, and as many bases that lie well beside any."""
     assembly = prepared.layout.assembly
     planted = np.zeros(assembly.total_bp, dtype=bool)

@@ -11,18 +11,18 @@ from tiny import three_folds
 from kerasac.models.bpnet import build_bpnet
 from kerasac.runs import machine
 from kerasac.runs.machine import look_at_machine
-from kerasac.steps.prepare import Prepared, prepare
+from kerasac.steps.prepare import PreparedWindows, prepare
 
 pytestmark = [pytest.mark.ray, pytest.mark.keras]
 
 
 @pytest.fixture(scope="module")
-def prepared(tiny_folder: Path) -> Prepared:
+def prepared(tiny_folder: Path) -> PreparedWindows:
     return prepare(three_folds(tiny_folder))
 
 
 def test_facts_are_those_of_the_model_and_the_machine(
-    ray_cluster: dict[str, float], prepared: Prepared, tmp_path: Path
+    ray_cluster: dict[str, float], prepared: PreparedWindows, tmp_path: Path
 ) -> None:
     findings, listed = look_at_machine(prepared, tmp_path / "run")
     facts = dict(listed)
@@ -35,7 +35,7 @@ def test_facts_are_those_of_the_model_and_the_machine(
 
 
 def test_disk_that_is_too_small_is_an_error(
-    ray_cluster: dict[str, float], prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: dict[str, float], prepared: PreparedWindows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage)

@@ -11,7 +11,7 @@ from tiny import tiny_experiment
 
 from kerasac.sampling import stream as stream_room
 from kerasac.sampling.stream import stream_in_process, stream_through_ray
-from kerasac.steps.prepare import Prepared, prepare
+from kerasac.steps.prepare import PreparedWindows, prepare
 
 pytestmark = pytest.mark.ray
 
@@ -19,13 +19,13 @@ BATCH = 10
 
 
 @pytest.fixture(scope="module", params=["map", "blocks"])
-def prepared(request: pytest.FixtureRequest, tiny_folder: Path) -> Prepared:
+def prepared(request: pytest.FixtureRequest, tiny_folder: Path) -> PreparedWindows:
     return prepare(tiny_experiment(tiny_folder, compute={"reader": request.param}))
 
 
 @pytest.mark.parametrize("samplers", [1, 2, 4])
 def test_any_number_of_samplers_gives_the_same_batches(
-    ray_cluster: dict[str, float], prepared: Prepared, samplers: int, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: dict[str, float], prepared: PreparedWindows, samplers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_room, "RAY_ROWS", 32)  # blocks that no batch fits
     monkeypatch.setattr(stream_room, "ARRAY_ROWS", 32)

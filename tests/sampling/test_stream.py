@@ -11,16 +11,16 @@ from tiny import tiny_experiment
 
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.stream import Sampler, stream_in_process
-from kerasac.steps.prepare import Prepared, prepare
+from kerasac.steps.prepare import PreparedWindows, prepare
 
 
 @pytest.fixture(scope="module")
-def prepared(tiny_folder: Path) -> Prepared:
+def prepared(tiny_folder: Path) -> PreparedWindows:
     return prepare(tiny_experiment(tiny_folder, training={"batch_size": 10}))
 
 
 @pytest.fixture
-def plan(prepared: Prepared) -> SamplingPlan:
+def plan(prepared: PreparedWindows) -> SamplingPlan:
     return prepared.plan(prepared.folds[0], seed=1)
 
 
@@ -36,28 +36,28 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 144, 1_000])
-def test_batch_size_does_not_change_the_windows(prepared: Prepared, plan: SamplingPlan, batch_size: int) -> None:
+def test_batch_size_does_not_change_the_windows(prepared: PreparedWindows, plan: SamplingPlan, batch_size: int) -> None:
     found = joined(stream_in_process(prepared.source, plan.train, [0], batch_size))
     assert_same(found, prepared.source.read(plan.train(0)))
 
 
-def test_no_batch_spans_two_epochs(prepared: Prepared, plan: SamplingPlan) -> None:
+def test_no_batch_spans_two_epochs(prepared: PreparedWindows, plan: SamplingPlan) -> None:
     sizes = [len(batch["sequence"]) for batch in stream_in_process(prepared.source, plan.train, [0, 1], 100)]
     assert sizes == [100, 44, 100, 44]
 
 
-def test_resumed_stream_is_the_rest_of_the_whole(prepared: Prepared, plan: SamplingPlan) -> None:
+def test_resumed_stream_is_the_rest_of_the_whole(prepared: PreparedWindows, plan: SamplingPlan) -> None:
     whole = list(stream_in_process(prepared.source, plan.train, range(3), 50))
     rest = list(stream_in_process(prepared.source, plan.train, [1, 2], 50))
     assert len(rest) == 2 * len(whole) // 3
     assert_same(joined(iter(whole[len(whole) // 3 :])), joined(iter(rest)))
 
 
-def test_no_epochs_are_no_batches(prepared: Prepared, plan: SamplingPlan) -> None:
+def test_no_epochs_are_no_batches(prepared: PreparedWindows, plan: SamplingPlan) -> None:
     assert list(stream_in_process(prepared.source, plan.train, [], 10)) == []
 
 
-def test_windows_are_read_when_they_are_asked_for(prepared: Prepared, plan: SamplingPlan) -> None:
+def test_windows_are_read_when_they_are_asked_for(prepared: PreparedWindows, plan: SamplingPlan) -> None:
     asked = []
     stream = stream_in_process(prepared.source, lambda epoch: asked.append(epoch) or plan.train(epoch), range(9), 50)
     assert asked == []
@@ -65,7 +65,7 @@ def test_windows_are_read_when_they_are_asked_for(prepared: Prepared, plan: Samp
     assert asked == [0]
 
 
-def test_sampler_reads_rows_of_a_plan(prepared: Prepared, plan: SamplingPlan) -> None:
+def test_sampler_reads_rows_of_a_plan(prepared: PreparedWindows, plan: SamplingPlan) -> None:
     windows = plan.train(0)
     rows = {"center": windows.center, "reverse": windows.reverse, "is_peak": windows.is_peak}
     assert_same(Sampler(prepared.source)(rows), prepared.source.read(windows))

@@ -15,7 +15,7 @@ import tiledb
 from tiny import ASSEMBLY, DATASETS, PEAKS_PER_CHROM, tiny_experiment, write_fasta, write_json
 
 from kerasac.errors import ConfigError, FoldError, GenomeError, KerasacError, ModelError, SamplingError, StoreError
-from kerasac.steps.prepare import Prepared, describe, prepare
+from kerasac.steps.prepare import PreparedWindows, prepare
 from kerasac.store.readers import READER_KINDS
 
 FOLDS = {"train": ["chr1", "chr2", "chr3"], "valid": ["chr4"], "test": ["chr5"]}
@@ -320,7 +320,7 @@ def test_prepared_experiment_travels(folder: Path) -> None:
     prepared.source.batch(windows)
     pickled = pickle.dumps(prepared)
     assert len(pickled) < 20_000
-    arrived: Prepared = pickle.loads(pickled)
+    arrived: PreparedWindows = pickle.loads(pickled)
     assert arrived.fingerprint() == prepared.fingerprint()
     assert arrived.plan(arrived.folds[0], 1).train(0).digest() == windows.digest()
 
@@ -349,7 +349,7 @@ def test_fingerprint_follows_content_not_places(folder: Path, tmp_path: Path) ->
 
 
 def test_description_counts_windows_and_what_was_left_out(folder: Path) -> None:
-    facts = dict(describe(prepare(tiny_experiment(folder))))
+    facts = dict(prepare(tiny_experiment(folder)).describe())
     n_left_out = sum(int(count) for what, count in facts.items() if what.startswith("left out"))
     assert facts["genome"] == "5 chromosomes, 160,000 bases"
     assert facts["candidates"] == f"{5 * PEAKS_PER_CHROM - n_left_out} regions"

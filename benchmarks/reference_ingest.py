@@ -1,7 +1,7 @@
 """Ingest as plainly as can be: one process, bigWig to array chunk by chunk, gzip tiles of 10,000 bases.
 
 What seqdataloader's ``db_ingest`` does without its worker processes: chunks of a chromosome, one attribute after the
-other, into a dense array of its schema, with TileDB's own threads.
+other, into a dense array of its schema, with one thread (``sm.compute_concurrency_level`` 1).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def ingest(metadata: Path, attributes: Path, sizes: Path, out: Path) -> None:
     _create(out, total, kinds)
     opened = {name: _open(kind, files[name]) for name, kind in kinds.items()}
     offset = 0
-    with tiledb.open(str(out), "w") as array:
+    context = tiledb.Ctx({"sm.compute_concurrency_level": 1, "sm.io_concurrency_level": 1})
+    with tiledb.open(str(out), "w", ctx=context) as array:
         for chrom, size in chroms:
             for start in range(0, size, CHUNK_BP):
                 end = min(start + CHUNK_BP, size)

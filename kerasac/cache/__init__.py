@@ -12,7 +12,7 @@ from kerasac.cache.files import (
     whole_file,
     write_whole,
 )
-from kerasac.cache.shards import ShardMap, in_process, in_threads
+from kerasac.cache.shards import ShardMap, in_process, in_threads, usable_cpus
 
 __all__ = [
     "ShardMap",
@@ -29,6 +29,7 @@ __all__ = [
     "remove",
     "reserve",
     "shrink",
+    "usable_cpus",
     "whole_file",
     "write_whole",
 ]

@@ -22,6 +22,11 @@ class ShardMap(Protocol):
         """Run the shards."""
 
 
+def usable_cpus() -> int:
+    """Return the number of CPUs that Slurm, taskset or the machine leave this process."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_process(work: Callable[[Shard], Result], shards: Sequence[Shard]) -> Iterator[Result]:
     """Run the shards in this process, one after the other."""
     return map(work, shards)
@@ -29,7 +34,7 @@ def in_process(work: Callable[[Shard], Result], shards: Sequence[Shard]) -> Iter
 
 def in_threads(work: Callable[[Shard], Result], shards: Sequence[Shard]) -> Iterator[Result]:
     """Run the shards in threads of this process, one a CPU: for work that mostly waits for compiled code."""
-    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_threads = usable_cpus()
     todo, running = iter(shards), set[Future[Result]]()
     with ThreadPoolExecutor(n_threads) as pool:
         while True:

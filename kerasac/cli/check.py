@@ -18,7 +18,6 @@ from kerasac.cli.options import (
     read_experiment,
     set_volume,
 )
-from kerasac.cli.show import show_facts
 
 if TYPE_CHECKING:
     from kerasac.steps.check import Check
@@ -60,6 +59,8 @@ def check(
 
 
 def _show(result: Check, written: list[Path], console: Console) -> None:
+    from kerasac.cli.show import show_facts
+
     n_errors = sum(finding.level == "error" for finding in result.findings)
     if result.facts:
         show_facts(result.name, result.facts, console)

@@ -11,13 +11,14 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from kerasac.cache import ShardMap, in_process
+from kerasac.cache import ShardMap, in_process, in_threads, usable_cpus
 from kerasac.errors import RunError
 from kerasac.runs.session import open_ray
 from kerasac.sampling.batches import Source
 
 # A shard is about 32 million cells, a quarter of a second: less work is done before Ray and its workers have started.
 MIN_SHARDS = 48
+THREADS_DO = 4  # CPUs that threads of one process keep busy; with more, workers are worth their start
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 @contextmanager
 def node_shards(workers: int | None = None, *, short: ShardMap = in_process) -> Iterator[ShardMap]:
     """Yield what runs shards on Ray actors of this machine, one a CPU, and short work by ``short``, in this process.
+
+    Where ``short`` is threads, so is all work on a machine of :data:`THREADS_DO` CPUs or fewer.
 
     Ray is opened by the first long work and left open (:func:`kerasac.runs.session.closing_ray`); the actors end with
     the context. With ``workers`` all work is run by as many actors; 1 is this process.
@@ -34,7 +37,7 @@ def node_shards(workers: int | None = None, *, short: ShardMap = in_process) -> 
     def run(work: Callable[[Any], Any], shards: Sequence[Any]) -> Iterator[Any]:
         if workers == 1:
             return in_process(work, shards)
-        if workers is None and len(shards) < MIN_SHARDS:
+        if workers is None and (len(shards) < MIN_SHARDS or (short is in_threads and usable_cpus() <= THREADS_DO)):
             return iter(short(work, shards))
         if not actors:
             open_ray()

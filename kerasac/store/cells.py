@@ -19,7 +19,7 @@ from kerasac.store.schema import BED_DTYPE, BIGWIG_DTYPE
 from kerasac.store.slabs import Track, no_value, read_slabs
 from kerasac.store.tables import AttributeType, StoredTrack, TrackSource
 
-Cells = npt.NDArray[np.float32] | npt.NDArray[np.int64]
+Cells = npt.NDArray[np.float32] | npt.NDArray[np.integer[Any]]
 
 OUTSIDE, IN_PEAK, AT_SUMMIT = 0, 1, 2
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 def read_cells(kind: AttributeType, file: TrackSource, assembly: Assembly, low: int, high: int) -> Cells:
     """Return the cells of genome rows ``low … high - 1`` of one source, shape (high − low,).
 
-    A bigWig gives float32: its values, 0 where it has none, NaN on chromosomes that it lacks. A BED gives int64:
+    A bigWig gives float32: its values, 0 where it has none, NaN on chromosomes that it lacks. A BED gives uint8:
     0 outside, 1 inside an interval, 2 at a summit. A stored track's cells are copied. Without a source all cells are
     NaN, or 0.
 
@@ -39,8 +39,7 @@ def read_cells(kind: AttributeType, file: TrackSource, assembly: Assembly, low: 
         When the file cannot be read.
     """
     if isinstance(file, StoredTrack):
-        cells = _stored_cells(file, low, high)
-        return cells.astype(np.float32) if kind.is_signal else cells.astype(np.int64)
+        return _stored_cells(file, low, high)
     if file is None:
         return np.full(high - low, np.nan, BIGWIG_DTYPE) if kind.is_signal else np.full(high - low, OUTSIDE, BED_DTYPE)
     if kind == AttributeType.BIGWIG:
@@ -114,7 +113,7 @@ class _Peaks(NamedTuple):
     spans: Spans
     summits: IntArray  # sorted genome rows
 
-    def cells(self, low: int, high: int) -> npt.NDArray[np.int64]:
+    def cells(self, low: int, high: int) -> npt.NDArray[np.uint8]:
         cells = np.full(high - low, OUTSIDE, dtype=BED_DTYPE)
         first = np.searchsorted(self.spans.ends, low, side="right")
         last = np.searchsorted(self.spans.starts, high, side="left")

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly
-from kerasac.store.schema import BED_DTYPE, BIGWIG_DTYPE, StoreLayout
+from kerasac.store.schema import StoreLayout
 from kerasac.store.tables import AttributeType, Dataset, StoredTrack, TrackSource
 
 _LISTED = 5
@@ -38,7 +38,7 @@ def extended(
             f"the chromosomes of array {layout.path} and of the sizes file differ; add to an array of the same genome, "
             "with its chromosomes in the same order"
         )
-    kinds = {name: _kind_of(name, dtype, layout) for name, dtype in layout.attributes.items()}
+    kinds = {name: _kind_of(dtype) for name, dtype in layout.attributes.items()}
     for name, kind in attributes.items():
         if name in kinds and kinds[name].is_signal != kind.is_signal:
             raise StoreError(
@@ -77,12 +77,6 @@ def _check_new(layout: StoreLayout, datasets: tuple[Dataset, ...], *, replace_tr
         )
 
 
-def _kind_of(name: str, dtype: np.dtype[Any], layout: StoreLayout) -> AttributeType:
-    """Return a type with cells like a stored attribute's; its own cells are copied, not made of a file."""
-    for cells, kind in ((BIGWIG_DTYPE, AttributeType.BIGWIG), (BED_DTYPE, AttributeType.BED_NO_SUMMIT)):
-        if np.can_cast(dtype, cells, "safe"):
-            return kind
-    raise StoreError(
-        f"attribute {name} of array {layout.path} holds {dtype}, which neither {BIGWIG_DTYPE} nor {BED_DTYPE} holds "
-        "exactly; ingest it anew instead of adding to it"
-    )
+def _kind_of(dtype: np.dtype[Any]) -> AttributeType:
+    """Return a type of attribute with cells like a stored one's, which are copied, not made of a file."""
+    return AttributeType.BIGWIG if dtype.kind == "f" else AttributeType.BED_NO_SUMMIT

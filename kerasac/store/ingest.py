@@ -6,7 +6,7 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,6 +47,7 @@ class Partition(NamedTuple):
     folder: str
     assembly: Assembly
     attributes: Mapping[str, AttributeType]
+    dtypes: Mapping[str, np.dtype[Any]]
     dataset: Dataset
     task: int
     low: int
@@ -61,6 +62,8 @@ class IngestPlan:
     assembly: Assembly
     attributes: Mapping[str, AttributeType]
     datasets: tuple[Dataset, ...]
+    stored_dtypes: Mapping[str, np.dtype[Any]] = field(default_factory=dict)
+    """Cell types of the attributes of an array that is added to, which stay."""
 
     @property
     def unfinished(self) -> Path:
@@ -75,7 +78,8 @@ class IngestPlan:
     @property
     def dtypes(self) -> dict[str, np.dtype[Any]]:
         """Cell type of each attribute."""
-        return {name: BIGWIG_DTYPE if kind.is_signal else BED_DTYPE for name, kind in self.attributes.items()}
+        new = {name: BIGWIG_DTYPE if kind.is_signal else BED_DTYPE for name, kind in self.attributes.items()}
+        return new | dict(self.stored_dtypes)
 
     @property
     def slab_bp(self) -> int:
@@ -96,6 +100,7 @@ class IngestPlan:
                 str(self.unfinished),
                 self.assembly,
                 self.attributes,
+                self.dtypes,
                 dataset,
                 task,
                 low,
@@ -173,9 +178,12 @@ def plan_ingest(
     assembly = read_chrom_sizes(chrom_sizes)
     kinds = read_attributes(attributes)
     datasets = read_metadata(metadata, kinds, base=base)
+    stored: Mapping[str, np.dtype[Any]] = {}
     if add and out.exists():
-        kinds, datasets = extended(read_layout(str(out)), assembly, kinds, datasets, replace_tracks=overwrite)
-    return IngestPlan(out, assembly, kinds, datasets)
+        layout = read_layout(str(out))
+        kinds, datasets = extended(layout, assembly, kinds, datasets, replace_tracks=overwrite)
+        stored = layout.attributes
+    return IngestPlan(out, assembly, kinds, datasets, stored)
 
 
 def check_inputs(plan: IngestPlan) -> None:
@@ -212,7 +220,8 @@ def write_partition(partition: Partition) -> int:
     """
     rows = (partition.assembly, partition.low, partition.high)
     cells = {
-        name: read_cells(kind, partition.dataset.files[name], *rows) for name, kind in partition.attributes.items()
+        name: read_cells(kind, partition.dataset.files[name], *rows).astype(partition.dtypes[name], copy=False)
+        for name, kind in partition.attributes.items()
     }
     with tiledb.open(str(_array(partition.folder)), "w", ctx=_context()) as array:
         array[partition.low : partition.high, partition.task] = cells

@@ -25,7 +25,7 @@ class AttributeType(StrEnum):
 
     @property
     def is_signal(self) -> bool:
-        """Whether cells are a signal (float32) rather than marks of intervals (int64)."""
+        """Whether cells are a signal (float32) rather than marks of intervals (uint8)."""
         return self == AttributeType.BIGWIG
 
 

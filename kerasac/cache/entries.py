@@ -11,7 +11,7 @@ import shutil
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -66,9 +66,10 @@ def entry(name: str, build: Callable[[Path], None], *, verify: bool = False) -> 
 def shrink(limit_bytes: int | None = None) -> list[str]:
     """Drop the entries used longest ago until the rest fits the limit; return their names.
 
-    The limit is by default ``KERASAC_CACHE_GB``, or half of the disk that is free or already taken by the cache.
+    What killed builders left is removed as well. The limit is by default ``KERASAC_CACHE_GB``, or half of the disk that is free or already taken by the cache.
     Entries that a process is using are kept.
     """
+    _remove_leftovers()
     entries = _entries()
     total = sum(found.bytes for found in entries)
     limit = _limit_bytes(total) if limit_bytes is None else limit_bytes
@@ -187,6 +188,16 @@ def _drop_unused(folder: Path) -> bool:
         folder.rename(doomed)  # at once, so that nobody finds half of it
         remove(doomed)
     return True
+
+
+def _remove_leftovers() -> None:
+    """Remove the unfinished folders that nobody is building."""
+    for leftover in cache_folder().glob(f"*/*{_PARTIAL}"):
+        path = _lock_file(leftover.with_name(leftover.name.removesuffix(_PARTIAL)), "build")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as handle, suppress(BlockingIOError):
+            lock(handle, path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover, ignore_errors=True)  # who drops an entry may be removing it too
 
 
 def _entries() -> list[_Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -298,3 +299,14 @@ def test_cache_folder_is_where_the_variable_says(tmp_path: Path, monkeypatch: py
     assert cache_folder() == tmp_path / "c"
     monkeypatch.delenv("KERASAC_CACHE")
     assert cache_folder() == Path.home() / ".cache" / "kerasac-ray"
+
+
+def test_what_a_killed_builder_left_is_removed_with_the_next_entry(cache: Path) -> None:
+    for name in ("left", "building"):
+        (cache / "kind" / f"{name}.partial").mkdir(parents=True)
+        (cache / "kind" / f"{name}.partial" / "half").write_bytes(b"x" * 1000)
+    (cache / "locks").mkdir(exist_ok=True)
+    with (cache / "locks" / "kind.building.build").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # as whoever builds holds it
+        entry("kind/other", lambda folder: (folder / "file").touch())
+        assert sorted(path.name for path in (cache / "kind").iterdir()) == ["building.partial", "other"]

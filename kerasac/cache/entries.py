@@ -66,8 +66,8 @@ def entry(name: str, build: Callable[[Path], None], *, verify: bool = False) -> 
 def shrink(limit_bytes: int | None = None) -> list[str]:
     """Drop the entries used longest ago until the rest fits the limit; return their names.
 
-    What killed builders left is removed as well. The limit is by default ``KERASAC_CACHE_GB``, or half of the disk that is free or already taken by the cache.
-    Entries that a process is using are kept.
+    The limit is by default ``KERASAC_CACHE_GB``, or half of the disk that is free or already taken by the cache.
+    What killed builders left is removed as well. Entries that a process is using are kept.
     """
     _remove_leftovers()
     entries = _entries()

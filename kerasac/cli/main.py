@@ -11,6 +11,7 @@ from rich.console import Console
 
 from kerasac import __version__
 from kerasac.cli.check import check
+from kerasac.cli.folds import folds_app
 from kerasac.cli.labels import labels
 from kerasac.cli.loss_weights import loss_weights
 from kerasac.cli.options import (
@@ -136,6 +137,7 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
 app.command()(check)
 app.command()(labels)
+app.add_typer(folds_app, name="folds")
 app.command("loss-weights")(loss_weights)
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from kerasac.cache import write_whole
 from kerasac.errors import FoldError, suggest
 from kerasac.genome.assembly import Assembly, naming_hint, renamed_chromosome
 
@@ -132,31 +127,6 @@ def built_in_folds(scheme: str) -> tuple[Fold, ...]:
     raise FoldError(f"unknown fold scheme {scheme!r}{suggest(scheme, ['balanced', *BUILT_IN])}")
 
 
-def read_folds(paths: Sequence[Path]) -> tuple[Fold, ...]:
-    """Read a fold table from JSON.
-
-    Accepted: one file with all folds, keyed ``"0"``, ``"1"``, … (bpnet's split file, with ``val``; ours, with
-    ``valid``); one file with ``{"folds": [[chrom, …], …]}``, where fold k tests on list k and validates on the
-    next; or one chrombpnet file a fold (``train``, ``valid``, ``test``), in the order given.
-    """
-    documents = [_read_json(path) for path in paths]
-    if len(documents) > 1 or "test" in documents[0]:
-        return tuple(_fold(k, document, path) for k, (document, path) in enumerate(zip(documents, paths, strict=True)))
-    document, path = documents[0], paths[0]
-    if isinstance(document.get("folds"), list):
-        return _rotated(document["folds"], path)
-    numbered = sorted((key for key in document if key.isdigit()), key=int)
-    if not numbered:
-        raise FoldError(f'{path} has neither "train"/"valid"/"test", nor "folds", nor folds named "0", "1", …')
-    return tuple(_fold(int(key), document[key], path) for key in numbered)
-
-
-def write_folds(path: Path, folds: Sequence[Fold]) -> None:
-    """Write all folds to one JSON file: ``{"0": {"train": […], "valid": […], "test": […]}, …}``."""
-    table = {str(fold.index): fold.as_dict() for fold in folds}
-    write_whole(path, json.dumps(table, indent=1) + "\n")
-
-
 def on_assembly(folds: Sequence[Fold], assembly: Assembly) -> tuple[Fold, ...]:
     """Keep the chromosomes that the assembly has; those that it lacks are dropped, and logged as a warning.
 
@@ -177,46 +147,3 @@ def on_assembly(folds: Sequence[Fold], assembly: Assembly) -> tuple[Fold, ...]:
         splits = {name: tuple(c for c in fold.split(name) if c in assembly) for name in SPLITS}
         kept.append(Fold(fold.index, **splits))
     return tuple(kept)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise FoldError(f"fold table {path} does not exist")
-    try:
-        document = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise FoldError(f"fold table {path} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise FoldError(f"fold table {path} holds a {type(document).__name__}; expected an object of folds")
-    return document
-
-
-def _fold(index: int, document: Any, path: Path) -> Fold:
-    if not isinstance(document, dict):
-        raise FoldError(f"fold {index} of {path} is {document!r:.60}; expected lists named train, valid and test")
-    lists = {"valid": document.get("val"), **document}
-    if any(lists.get(name) is None for name in SPLITS):
-        has = ", ".join(document) or "nothing"
-        raise FoldError(f"fold {index} of {path} needs train, valid and test; it has {has}")
-    with _naming(path):
-        return Fold(index, *(_chromosomes(lists[name], f"{name} of fold {index}") for name in SPLITS))
-
-
-def _rotated(groups: Sequence[Any], path: Path) -> tuple[Fold, ...]:
-    with _naming(path):
-        return rotated_folds([_chromosomes(group, f"item {k} of folds") for k, group in enumerate(groups)])
-
-
-def _chromosomes(names: Any, what: str) -> tuple[str, ...]:
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise FoldError(f'{what} is {names!r:.60}; expected a list of chromosome names: ["chr1", "chr2"]')
-    return tuple(names)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Say which file a fold's error is in."""
-    try:
-        yield
-    except FoldError as error:
-        raise FoldError(f"{path}: {error}") from error

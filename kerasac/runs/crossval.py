@@ -20,7 +20,7 @@ from rich.console import Console
 from kerasac.cache import file_facts, remove, write_whole
 from kerasac.config import Experiment
 from kerasac.errors import RunError
-from kerasac.genome.folds import write_folds
+from kerasac.genome.fold_files import write_folds
 from kerasac.runs.launch import UnitAllotment, launch
 from kerasac.runs.lock import run_lock
 from kerasac.runs.nodes import decode_on_other_nodes, node_shards

@@ -14,6 +14,7 @@ import numpy as np
 from kerasac.cache import ShardMap, in_process, whole_file, write_whole
 from kerasac.config import Experiment
 from kerasac.errors import KerasacError
+from kerasac.genome.leakage import MIN_SHARED, fold_leaks
 from kerasac.steps.findings import Finding, Findings
 from kerasac.steps.label_values import FloatArray, LabelValues, judge_labels, label_values
 from kerasac.steps.loss_weights import counts_outputs, unit_weight
@@ -21,6 +22,8 @@ from kerasac.steps.plots.labels import label_histograms
 from kerasac.steps.plots.style import DPI
 from kerasac.steps.prepare import PreparedWindows, prepare, prepare_with
 from kerasac.steps.prepared import Prepared
+
+_MAX_LEAKING = 0.01  # of the windows of a split
 
 Facts = Sequence[tuple[str, str]]
 
@@ -68,7 +71,7 @@ def check(experiment: Experiment, shards: ShardMap = in_process) -> Check:
     if isinstance(prepared, PreparedWindows):
         labels = label_values(prepared)
         findings.found += judge_labels(prepared, labels)
-        facts += _label_facts(prepared, labels, findings)
+        facts += [*_label_facts(prepared, labels, findings), _leakage(prepared, findings)]
     return Check(experiment.name, tuple(findings.found), facts, tuple(labels), prepared)
 
 
@@ -121,6 +124,22 @@ def _label_facts(prepared: Prepared, labels: Sequence[LabelValues], findings: Fi
             weights += [f"{found.weight:.3g}"] if found is not None else []
         facts.append((f"loss weight of {output}", f"{', '.join(weights)} (median counts / 10, by fold)"))
     return facts
+
+
+def _leakage(prepared: PreparedWindows, findings: Findings) -> tuple[str, str]:
+    """Compare the sequence of held-out peaks with that of training peaks."""
+    candidates = prepared.candidates
+    regions = candidates.regions.middle if candidates.regions is not None else candidates.test_peaks.middle
+    centers = np.unique(np.concatenate([regions, candidates.test_peaks.middle]))
+    width_bp = next(port.width_bp for port in prepared.contract.inputs if port.role == "sequence")
+    splits = fold_leaks(prepared.source.tokens.open(), centers, prepared.assembly, prepared.folds, width_bp=width_bp)
+    shares = [len(split.leaking(MIN_SHARED)) / max(1, len(split.windows)) for split in splits]
+    worst = splits[int(np.argmax(shares))]
+    said = f"{max(shares):.1%} of the {worst.split} windows of fold {worst.fold}"
+    if max(shares) > _MAX_LEAKING:
+        message = f"{said} are nearly in train; find and blacklist them with `kerasac-ray folds verify --check-leakage`"
+        findings.warn("leakage", message)
+    return "nearly in train", f"at most {said}" if max(shares) else "no held-out peak"
 
 
 def _median(values: FloatArray) -> str:

@@ -11,7 +11,8 @@ from kerasac.cache import ShardMap, in_process
 from kerasac.config import Experiment, FoldsSpec
 from kerasac.errors import ConfigError, FoldError
 from kerasac.genome.assembly import Assembly, check_same_sizes, read_chrom_sizes
-from kerasac.genome.folds import SPLITS, Fold, balanced_folds, built_in_folds, on_assembly, read_folds
+from kerasac.genome.fold_files import read_folds
+from kerasac.genome.folds import SPLITS, Fold, balanced_folds, built_in_folds, on_assembly
 from kerasac.genome.intervals import read_bed
 from kerasac.genome.sequence import check_fasta
 from kerasac.models.contract import Contract, contract_of

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tiny import write_json
 
 from kerasac.errors import FoldError
 from kerasac.genome.assembly import Assembly
@@ -21,9 +19,7 @@ from kerasac.genome.folds import (
     balanced_folds,
     built_in_folds,
     on_assembly,
-    read_folds,
     rotated_folds,
-    write_folds,
 )
 
 HUMAN = [f"chr{name}" for name in (*range(1, 23), "X", "Y")]
@@ -144,74 +140,6 @@ def test_empty_split_is_named(empty: str) -> None:
     splits = {name: () if name == empty else (name,) for name in SPLITS}
     with pytest.raises(FoldError, match=f"fold 3 has no {empty} chromosome"):
         Fold(3, **splits)
-
-
-def test_written_folds_are_read_back(tmp_path: Path) -> None:
-    write_folds(tmp_path / "folds.json", TABLE)
-    assert read_folds([tmp_path / "folds.json"]) == TABLE
-
-
-def test_bpnet_split_file_is_read(tmp_path: Path) -> None:
-    table = {str(fold.index): {"test": fold.test, "val": fold.valid, "train": fold.train} for fold in TABLE}
-    assert read_folds([write_json(tmp_path / "splits.json", table)]) == TABLE
-
-
-def test_folds_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    one = TABLE[0].as_dict()
-    folds = read_folds([write_json(tmp_path / "splits.json", {"10": one, "2": one, "0": one})])
-    assert [fold.index for fold in folds] == [0, 2, 10]
-
-
-def test_chrombpnet_files_are_one_fold_each(tmp_path: Path) -> None:
-    paths = [write_json(tmp_path / f"fold_{fold.index}.json", fold.as_dict()) for fold in TABLE]
-    assert read_folds(paths) == TABLE
-    assert read_folds(paths[:1]) == TABLE[:1]
-
-
-def test_groups_of_chromosomes_are_rotated(tmp_path: Path) -> None:
-    groups = [["a"], ["b"], ["c"]]
-    assert read_folds([write_json(tmp_path / "f.json", {"folds": groups})]) == rotated_folds(groups)
-
-
-def test_the_teams_table_is_read(shared_dir: Path) -> None:
-    folds = read_folds([shared_dir / "data" / "yeast-atac" / "folds.json"])
-    assert len(folds) == 5
-    assert_disjoint(folds)
-
-
-@pytest.mark.parametrize(
-    ("document", "expected"),
-    [
-        ({"0": {"train": ["a"], "val": ["b"], "test": ["b"]}}, r"f\.json: b in both valid and test of fold 0"),
-        ({"train": ["a"], "valid": ["a"], "test": ["b"]}, r"f\.json: a in both train and valid of fold 0"),
-        ({"folds": [["a"], ["b"], ["a"]]}, r"f\.json: a in both"),
-        (
-            {"folds": [["a"], ["b"]]},
-            r"f\.json: the number of folds is 2; training, validation and test need at least 3",
-        ),
-        ({"folds": ["a", "b", "c"]}, r"f\.json: item 0 of folds is 'a'; expected a list"),
-        ({"0": {"train": "a", "val": ["b"], "test": ["c"]}}, r"f\.json: train of fold 0 is 'a'; expected a list"),
-        ({"0": {"train": [1], "val": ["b"], "test": ["c"]}}, r"f\.json: train of fold 0 is \[1\]; expected a list"),
-        ({"0": ["a"]}, r"fold 0 of .*f\.json is \['a'\]; expected lists named train"),
-        (
-            {"0": {"train": ["a"], "test": ["b"]}},
-            r"fold 0 of .*f\.json needs train, valid and test; it has train, test",
-        ),
-        ({"fold0": {}}, r"f\.json has neither"),
-        ([["a"]], r"f\.json holds a list"),
-    ],
-)
-def test_malformed_table_is_named(tmp_path: Path, document: Any, expected: str) -> None:
-    with pytest.raises(FoldError, match=expected):
-        read_folds([write_json(tmp_path / "f.json", document)])
-
-
-def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FoldError, match=r"none\.json does not exist"):
-        read_folds([tmp_path / "none.json"])
-    (tmp_path / "f.json").write_text("{")
-    with pytest.raises(FoldError, match=r"f\.json is not JSON"):
-        read_folds([tmp_path / "f.json"])
 
 
 def test_chromosomes_that_the_genome_lacks_are_dropped_and_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -77,8 +77,12 @@ class Intervals:
 
     def distinct(self) -> int:
         """Count the rows that differ in chromosome, start, end or summit."""
-        _, chrom = np.unique(self.chrom, return_inverse=True)
-        return len(np.unique(np.stack([chrom, self.start, self.end, self.summit]), axis=1).T)
+        if not len(self):
+            return 0
+        columns = self.chrom, self.start, self.end, self.summit
+        order = np.lexsort(columns)
+        differ = [column[order][1:] != column[order][:-1] for column in columns]
+        return 1 + int(np.any(differ, axis=0).sum())
 
     def check_within(self, assembly: Assembly, path: Path) -> None:
         """Raise GenomeError unless every row lies on a chromosome of the assembly, within its length."""

@@ -189,3 +189,17 @@ def test_spans_to_intervals_and_back_is_identity(pairs: list[tuple[int, int]]) -
 def _intervals(rows: list[tuple[str, int, int]]) -> Intervals:
     chrom, start, end = zip(*rows, strict=True)
     return Intervals(np.array(chrom), np.array(start), np.array(end), np.full(len(rows), -1))
+
+
+@pytest.mark.parametrize(
+    ("lines", "n"),
+    [
+        ("", 0),
+        ("chr1\t1\t9\n", 1),
+        ("chr1\t1\t9\nchr1\t1\t9\nchr1\t1\t9\n", 1),
+        ("chr1\t1\t9\nchr2\t1\t9\nchr1\t2\t9\nchr1\t1\t8\nchr2\t1\t9\n", 4),
+    ],
+)
+def test_repeated_rows_are_told_from_others(tmp_path: Path, lines: str, n: int) -> None:
+    (tmp_path / "a.bed").write_text(lines)
+    assert read_bed(tmp_path / "a.bed").distinct() == n

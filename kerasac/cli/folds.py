@@ -14,8 +14,8 @@ from rich.table import Table
 
 from kerasac.cli.options import Verbose, set_volume
 from kerasac.errors import ConfigError
+from kerasac.genome.centering import Center
 from kerasac.genome.fold_files import FoldFormat
-from kerasac.genome.peak_centers import Center
 
 if TYPE_CHECKING:
     from kerasac.genome.assembly import Assembly

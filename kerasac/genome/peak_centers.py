@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
 from kerasac.errors import GenomeError
 from kerasac.genome.assembly import Assembly, IntArray
+from kerasac.genome.centering import Center
 from kerasac.genome.intervals import BoolArray, Intervals, Spans, read_bed, summit_outside
-
-
-class Center(StrEnum):
-    """Where a peak's window is centred: at the summit of a narrowPeak file, or in the middle of the peak."""
-
-    SUMMIT = "summit"
-    CENTER = "center"
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,11 @@ import numpy as np
 
 from kerasac.errors import FoldError
 from kerasac.genome.assembly import Assembly, IntArray, naming_hint, renamed_chromosome
+from kerasac.genome.centering import Center
 from kerasac.genome.fold_files import FoldLists
 from kerasac.genome.folds import SPLITS, Fold, balanced_folds
 from kerasac.genome.intervals import Spans
-from kerasac.genome.peak_centers import Center, read_peaks
+from kerasac.genome.peak_centers import read_peaks
 from kerasac.steps.findings import Finding
 
 logger = logging.getLogger(__name__)

@@ -13,11 +13,12 @@ import numpy as np
 from kerasac.cache import write_whole
 from kerasac.errors import ConfigError
 from kerasac.genome.assembly import Assembly
+from kerasac.genome.centering import Center
 from kerasac.genome.fold_files import FoldLists
 from kerasac.genome.folds import Fold, on_assembly
 from kerasac.genome.intervals import Intervals
 from kerasac.genome.leakage import HELD_OUT, MIN_SHARED, SplitLeaks, fold_leaks
-from kerasac.genome.peak_centers import Center, read_spans
+from kerasac.genome.peak_centers import read_spans
 from kerasac.genome.sequence import token_genome
 from kerasac.steps.findings import Finding
 from kerasac.steps.folds import Centers, read_centers, verify_table

@@ -6,7 +6,8 @@ import pytest
 
 from kerasac.errors import GenomeError
 from kerasac.genome.assembly import Assembly
-from kerasac.genome.peak_centers import Center, read_peaks, read_spans
+from kerasac.genome.centering import Center
+from kerasac.genome.peak_centers import read_peaks, read_spans
 
 ASSEMBLY = Assembly(("chr1", "chr2"), (100, 50))
 DOTS = "\t.\t0\t.\t0\t0\t0\t"

@@ -8,9 +8,10 @@ import pytest
 
 from kerasac.errors import FoldError, GenomeError
 from kerasac.genome.assembly import Assembly
+from kerasac.genome.centering import Center
 from kerasac.genome.fold_files import FoldLists, open_fold_table
 from kerasac.genome.folds import Fold
-from kerasac.genome.peak_centers import Center, read_spans
+from kerasac.genome.peak_centers import read_spans
 from kerasac.steps.folds import (
     bases_by_chrom,
     make_balanced,

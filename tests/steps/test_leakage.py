@@ -9,9 +9,9 @@ import pytest
 
 from kerasac.errors import ConfigError
 from kerasac.genome.assembly import Assembly
+from kerasac.genome.centering import Center
 from kerasac.genome.fold_files import FoldLists, open_fold_table
 from kerasac.genome.folds import built_in_folds, rotated_folds
-from kerasac.genome.peak_centers import Center
 from kerasac.steps import leakage as step
 from kerasac.steps.leakage import Leakage, LeakageSpec, check_leakage, verify, write_bed
 

@@ -242,6 +242,35 @@ def test_absolute_and_home_paths_stay(tmp_path: Path) -> None:
     assert loaded.score.peaks == Path.home() / "p.bed"
 
 
+def test_urls_come_out_as_they_went_in() -> None:
+    urls = {
+        "genome.fasta": "https://host/hg38.fa.gz?part=1",
+        "store": "s3://bucket/a.tdb",
+        "sampling.regions.bed": "s3://bucket/peaks.bed",
+        "folds.files": "[https://host/0.json]",
+    }
+    experiment = make(*(f"{key}={url}" for key, url in urls.items()))
+    saved = yaml.safe_load(experiment.to_yaml())
+    assert saved["genome"]["fasta"] == urls["genome.fasta"]
+    assert (saved["store"], saved["folds"]["files"]) == (urls["store"], ["https://host/0.json"])
+    assert saved["sampling"]["regions"]["bed"] == urls["sampling.regions.bed"]
+    assert make_experiment(saved, base=Path("/elsewhere"), origin="saved") == experiment
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://me:pw@host/a.fa", "genome.fasta: https://host/a.fa is given with a password or signature"),
+        ("https://host/a.fa?X-Amz-Signature=f00d", "genome.fasta: https://host/a.fa is given with a password"),
+        ("s3://bucket/a//b.fa", "genome.fasta: s3://bucket/a//b.fa has nothing, or only a dot, between two slashes"),
+    ],
+)
+def test_url_that_must_not_or_cannot_be_kept_is_refused(url: str, expected: str) -> None:
+    (line,) = lines(f"genome.fasta={url}")
+    assert line.startswith(expected)
+    assert not any(secret in line for secret in ("me:pw", "f00d"))
+
+
 def test_relative_paths_do_not_depend_on_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,6 @@
 from kerasac.cache.entries import cache_folder, entry, make_room, shrink
 from kerasac.cache.files import (
     digest,
-    file_facts,
     lock,
     locked,
     nearest_folder,
@@ -12,9 +11,12 @@ from kerasac.cache.files import (
     whole_file,
     write_whole,
 )
+from kerasac.cache.remote import RemoteError, file_facts, local_copy, location, shown, url_of
 from kerasac.cache.shards import ShardMap, in_process, in_threads, usable_cpus
+from kerasac.cache.upload import upload_folder
 
 __all__ = [
+    "RemoteError",
     "ShardMap",
     "cache_folder",
     "digest",
@@ -22,13 +24,18 @@ __all__ = [
     "file_facts",
     "in_process",
     "in_threads",
+    "local_copy",
+    "location",
     "lock",
     "locked",
     "make_room",
     "nearest_folder",
     "remove",
     "reserve",
+    "shown",
     "shrink",
+    "upload_folder",
+    "url_of",
     "usable_cpus",
     "whole_file",
     "write_whole",

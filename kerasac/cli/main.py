@@ -10,10 +10,12 @@ import typer
 from rich.console import Console
 
 from kerasac import __version__
+from kerasac.cache import location
 from kerasac.cli.check import check
 from kerasac.cli.folds import folds_app
 from kerasac.cli.labels import labels
 from kerasac.cli.loss_weights import loss_weights
+from kerasac.cli.negatives import negatives
 from kerasac.cli.options import (
     DataFolder,
     ExperimentFile,
@@ -24,6 +26,7 @@ from kerasac.cli.options import (
     read_experiment,
     set_volume,
 )
+from kerasac.cli.windows import windows
 from kerasac.errors import KerasacError
 
 app = typer.Typer(
@@ -70,10 +73,13 @@ def init() -> None:
 
 @app.command()
 def ingest(
-    metadata: Annotated[Path, typer.Argument(help="TSV: 'dataset' and a column an attribute; cells are file paths.")],
+    metadata: Annotated[
+        Path,
+        typer.Argument(help="TSV: 'dataset' and a column an attribute; cells are file paths or URLs.", parser=location),
+    ],
     attributes: Annotated[str, typer.Option(help="TSV of attribute and type, or the name of a built-in set.")],
-    chrom_sizes: Annotated[Path, typer.Option(help="Chromosome sizes (or a FASTA index).")],
-    out: Annotated[Path, typer.Option(help="TileDB array to write.")],
+    chrom_sizes: Annotated[Path, typer.Option(help="Chromosome sizes (or a FASTA index).", parser=location)],
+    out: Annotated[Path, typer.Option(help="TileDB array to write.", parser=location)],
     add: Annotated[bool, typer.Option(help="Add the tables' tracks to the array that is there.")] = False,
     overwrite: Annotated[
         bool, typer.Option(help="Replace an array that is there; with --add, only the tracks it has already.")
@@ -84,7 +90,8 @@ def ingest(
 ) -> None:
     """Write bigWig and BED tracks into a TileDB array.
 
-    The array has seqdataloader's schema. An interrupted ingest goes on when called again.
+    The array has seqdataloader's schema. An interrupted ingest goes on when called again. All paths may be URLs
+    (https://, s3://); of them, files are fetched once.
     """
     set_volume(verbose, quiet=False)
     from kerasac.cache import in_threads
@@ -106,7 +113,7 @@ def ingest(
             progress=progress,
         )
     facts = [("datasets", ", ".join(layout.datasets)), ("attributes", ", ".join(layout.attributes))]
-    show_facts(f"wrote {out}", facts, Console())
+    show_facts(f"wrote {layout.path}", facts, Console())
 
 
 @app.command()
@@ -137,6 +144,8 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
 app.command()(check)
 app.command()(labels)
+app.command()(negatives)
+app.command()(windows)
 app.add_typer(folds_app, name="folds")
 app.command("loss-weights")(loss_weights)
 

@@ -12,10 +12,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+
+from kerasac.cache.remote import RemoteError, has_secrets, location, shown, url_of
 
 Aggregate = Literal["none", "sum", "average", "max", "binary_max"]
 Transform = Literal["none", "log", "log10", "log1p", "asinh", "counts_to_logit"]
@@ -24,14 +27,31 @@ _INFINITE_AT_0 = ("log", "log10", "counts_to_logit")
 
 
 def _below_base(value: Any, info: ValidationInfo) -> Any:
-    """Make a relative path relative to the folder that the experiment's data lies in."""
-    if not isinstance(value, str | Path) or not info.context:
+    """Make a relative path relative to the folder that the experiment's data lies in; a URL stays one."""
+    if not isinstance(value, str | Path):
+        return value
+    if url_of(value) is not None:
+        return _url(str(value))
+    if not info.context:
         return value
     path = Path(value).expanduser()
     return path if path.is_absolute() else Path(info.context["base"]) / path
 
 
-DataPath = Annotated[Path, BeforeValidator(_below_base)]
+def _url(value: str) -> Path:
+    if has_secrets(value):
+        raise ValueError(
+            f"{shown(value)} is given with a password or signature, which would be kept with every run; set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or fetch the file and name it"
+        )
+    try:
+        return location(value)
+    except RemoteError as error:
+        raise ValueError(str(error)) from None
+
+
+# A file of this machine or, by its URL, of another; written out as the URL.
+DataPath = Annotated[Path, BeforeValidator(_below_base), PlainSerializer(shown, return_type=str, when_used="json")]
 
 
 def _as_tuple(value: Any) -> Any:
@@ -183,10 +203,25 @@ class RegionSampling(Spec):
 
 
 class NegativeSampling(Spec):
-    """Background windows of setting 2: ``ratio`` a region, anywhere outside peaks, or at the middles of ``bed``."""
+    """Background windows of setting 2: ``ratio`` a region, anywhere outside peaks, or at the middles of ``bed``.
+
+    With ``gc_matched`` they are windows whose GC content is that of the regions.
+    """
 
     ratio: float = Field(default=1.0, ge=0)
     bed: DataPath | None = None
+    gc_matched: bool = False
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> NegativeSampling:
+        if self.gc_matched and self.bed is not None:
+            raise ValueError("gc_matched finds windows itself; leave out bed, or gc_matched")
+        return self
+
+    @property
+    def are_listed(self) -> bool:
+        """Whether they are drawn from a list of windows rather than from everywhere outside peaks."""
+        return self.bed is not None or self.gc_matched
 
 
 class BinSampling(Spec):
@@ -250,7 +285,7 @@ class SamplingSpec(Spec):
         """Whether background windows of training are drawn from anywhere outside the peaks, not from a file."""
         if self.peaks is not None:
             return self.peaks.ratio < 1
-        return self.negatives is not None and self.negatives.ratio > 0 and self.negatives.bed is None
+        return self.negatives is not None and self.negatives.ratio > 0 and not self.negatives.are_listed
 
 
 class ModelSpec(Spec):

@@ -15,8 +15,13 @@ from kerasac.config import Experiment, PeakPositions, RegionSampling
 from kerasac.errors import GenomeError
 from kerasac.genome.assembly import Assembly, IntArray
 from kerasac.genome.intervals import Intervals, Spans, read_bed, summit_outside
+from kerasac.genome.sequence import token_genome
+from kerasac.sampling.match_spec import MatchSpec
+from kerasac.sampling.negatives import match_negatives
 from kerasac.store.scan import scan_spans
 from kerasac.store.schema import StoreLayout
+
+_MATCHES = 2  # windows to draw from for each GC-matched one that an epoch has
 
 logger = logging.getLogger(__name__)
 
@@ -158,13 +163,14 @@ class _Search:
         else:
             assert sampling.regions is not None, "SamplingSpec has one of the two"
             peaks, regions = self._regions(sampling.regions)
+        background = self._background(peaks)
         return Candidates(
             assembly=self.assembly,
             positions=positions,
             regions=regions,
             excluded=self.excluded,
-            background=self._background(peaks),
-            negatives=self._negatives(),
+            background=background,
+            negatives=self._negatives(regions, background),
             test_peaks=self._test_peaks(positions, regions),
             skipped=self.skipped,
             totals=self.totals,
@@ -184,12 +190,23 @@ class _Search:
         centers = self._centers("regions", read, spec.center)
         return Spans.from_intervals(read, self.assembly), self._usable("regions", centers, jitter=spec.jitter)
 
-    def _negatives(self) -> Centers | None:
+    def _negatives(self, regions: Centers | None, background: Spans) -> Centers | None:
         spec = self.experiment.sampling.negatives
-        if spec is None or spec.bed is None:
+        if spec is None or not spec.are_listed:
             return None
+        if spec.bed is None:
+            assert regions is not None, "negatives belong to regions"
+            return self._matched(regions, background, max(1.0, spec.ratio))
         read = self._regions_of("negatives", spec.bed, summits=False)
         return self._usable("negatives", self._centers("negatives", read, "center"))
+
+    def _matched(self, regions: Centers, background: Spans, ratio: float) -> Centers:
+        """Find background windows with the GC content of the regions' windows, several for each that is drawn."""
+        tokens = token_genome(self.experiment.genome.fasta, self.assembly).open()
+        spec = MatchSpec(width_bp=2 * self.experiment.widest_flank, ratio=_MATCHES * ratio)
+        found = match_negatives(tokens, self.assembly, background, regions.middle, spec)
+        self._count_skips("GC-matched negatives that were not found", found.n_wanted, len(found.centers))
+        return Centers(found.centers, found.centers + 1)
 
     def _inner_centers(self) -> Spans:
         """Return the centres whose widest window stays on its chromosome."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kerasac.cache import ShardMap, in_process
@@ -18,7 +18,7 @@ from kerasac.sampling.regions import Candidates
 from kerasac.steps.findings import Findings
 from kerasac.steps.prepare_bins import prepare_bins
 from kerasac.steps.prepared import Facts, Prepared
-from kerasac.steps.survey import Survey, survey
+from kerasac.steps.survey import Survey, survey, with_local_files
 from kerasac.store.choice import choose_reader
 from kerasac.store.schema import StoreLayout
 from kerasac.store.slabs import Track
@@ -100,6 +100,12 @@ def prepare(experiment: Experiment, shards: ShardMap = in_process) -> Prepared:
 
 def prepare_with(findings: Findings, experiment: Experiment, shards: ShardMap = in_process) -> Prepared | None:
     """Prepare an experiment, adding all that is wrong or odd to the findings; None when there are errors."""
+    # What is prepared reads the copies of remote files; the experiment that goes with it, and is saved, names the URLs.
+    prepared = _prepare_local(findings, with_local_files(experiment, findings), shards)
+    return None if prepared is None else replace(prepared, experiment=experiment)
+
+
+def _prepare_local(findings: Findings, experiment: Experiment, shards: ShardMap) -> Prepared | None:
     if experiment.labels is not None:
         return prepare_bins(experiment, findings, shards)
     found = survey(experiment, shards)

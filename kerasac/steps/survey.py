@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from kerasac.cache import ShardMap, in_process
-from kerasac.config import Experiment, FoldsSpec
+from kerasac.cache import ShardMap, in_process, local_copy, url_of
+from kerasac.config import Experiment, FoldsSpec, Spec
 from kerasac.errors import ConfigError, FoldError
 from kerasac.genome.assembly import Assembly, check_same_sizes, read_chrom_sizes
 from kerasac.genome.fold_files import read_folds
@@ -66,9 +67,31 @@ def survey(experiment: Experiment, shards: ShardMap = in_process) -> Survey:
     return Survey(findings, contract, parameters, layout, candidates, folds)
 
 
+def with_local_files(experiment: Experiment, findings: Findings) -> Experiment:
+    """Return the experiment with this machine's copy of each file that it names by a URL, fetched when needed.
+
+    The array stays where it is, and is read there. What cannot be fetched stays too, and is among the findings.
+    """
+
+    def local(value: Any, key: str) -> Any:
+        if isinstance(value, Spec):
+            fields = {name: getattr(value, name) for name in type(value).model_fields}
+            changed = {name: local(inner, f"{key}.{name}" if key else name) for name, inner in fields.items()}
+            return value.model_copy(update=changed) if changed != fields else value
+        if isinstance(value, tuple):
+            return tuple(local(inner, key) for inner in value)
+        if not isinstance(value, Path) or key == "store":
+            return value
+        return findings.attempt(lambda: local_copy(value), key) or value
+
+    copy: Experiment = local(experiment, "")
+    return copy
+
+
 def missing_files(experiment: Experiment) -> list[tuple[str, Path]]:
     """Return the files that an experiment names and that are not there, as (key, path)."""
-    return [(key, path) for key, path in _named_files(experiment) if not path.exists()]
+    named = [(key, path) for key, path in _named_files(experiment) if key != "store" or url_of(path) is None]
+    return [(key, path) for key, path in named if not path.exists()]
 
 
 def fold_table(spec: FoldsSpec, weights: Mapping[str, int], assembly: Assembly) -> tuple[Fold, ...]:
@@ -100,9 +123,9 @@ def check_model(experiment: Experiment, findings: Findings) -> tuple[Contract | 
 
 
 def check_files(missing: Sequence[tuple[str, Path]]) -> None:
-    """Raise ConfigError listing all files that are missing."""
-    if missing:
-        lines = [f"  {key}: {path}" for key, path in missing]
+    """Raise ConfigError listing all files that are missing, but for remote ones, of which more was said."""
+    lines = [f"  {key}: {path}" for key, path in missing if url_of(path) is None]
+    if lines:
         hint = "correct the paths, or say --data FOLDER when they are relative to another folder"
         raise ConfigError("\n".join(["these files do not exist:", *lines, hint]))
 

@@ -6,7 +6,7 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import tiledb
 
-from kerasac.cache import ShardMap, digest, file_facts, in_process, locked, remove, write_whole
+from kerasac.cache import (
+    ShardMap,
+    cache_folder,
+    digest,
+    file_facts,
+    in_process,
+    local_copy,
+    locked,
+    remove,
+    upload_folder,
+    url_of,
+    write_whole,
+)
 from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly, read_chrom_sizes
 from kerasac.store.cells import check_file, read_cells
@@ -36,6 +48,8 @@ from kerasac.store.tables import AttributeType, Dataset, StoredTrack, TrackSourc
 SLAB_BYTES = 128 * 2**20  # cells of a partition before compression; TileDB holds about as much again
 # Rows that share a checksum: those of an array's cells do not depend on how it was cut into partitions.
 CHECKSUM_BP = 16 * TILE_BP
+# TileDB sees no array where there is no schema: what is uploaded last makes the rest visible.
+SCHEMA_FOLDER = "__schema"
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +150,9 @@ def ingest(
     values, 0 where it has none, NaN on chromosomes that it lacks and for datasets without one. Cells of a BED
     are 0 outside, 1 inside an interval, 2 at a summit, also where a second interval overlaps it.
 
+    Any of the paths may be a URL. Files are fetched once; an array for an object store is written in the cache, and
+    uploaded when it is whole.
+
     Parameters
     ----------
     attributes: a file, or the name of a built-in set.
@@ -151,14 +168,19 @@ def ingest(
     StoreError, GenomeError
         When the array exists, or any input is missing or does not fit the chromosome sizes; nothing is written.
     """
-    lock = out.with_name(out.name + ".partial.lock")
     _check_out(out, overwrite=overwrite or add)
     plan = plan_ingest(metadata, attributes, chrom_sizes, out, base=base, add=add, overwrite=overwrite)
     check_inputs(plan)
+    staged = plan if url_of(out) is None else _staged(plan)
+    lock = staged.unfinished.with_name(staged.unfinished.name + ".lock")
     try:
         with locked(lock):
             _check_out(out, overwrite=overwrite or add)  # again: another process may have finished it meanwhile
-            _write(plan, shards, progress or (lambda done, total: None))
+            if staged is plan or not staged.out.exists():
+                _write(staged, shards, progress or (lambda done, total: None))
+            if staged is not plan:
+                upload_folder(staged.out, str(url_of(out)), last=SCHEMA_FOLDER)
+                remove(staged.out.parent)
     finally:
         lock.unlink(missing_ok=True)
     return read_layout(str(out))
@@ -175,7 +197,7 @@ def plan_ingest(
     overwrite: bool = False,
 ) -> IngestPlan:
     """Read the tables, and with ``add`` the array that is there; raises StoreError listing every missing file."""
-    assembly = read_chrom_sizes(chrom_sizes)
+    assembly = read_chrom_sizes(local_copy(chrom_sizes))
     kinds = read_attributes(attributes)
     datasets = read_metadata(metadata, kinds, base=base)
     stored: Mapping[str, np.dtype[Any]] = {}
@@ -268,7 +290,20 @@ def _write(plan: IngestPlan, shards: ShardMap, progress: Callable[[int, int], No
     finalise(plan)
 
 
+def _staged(plan: IngestPlan) -> IngestPlan:
+    """Return the plan with an array in the cache, which stays there until it is uploaded whole."""
+    facts = digest({"url": url_of(plan.out), "inputs": plan.fingerprint()})
+    return replace(plan, out=cache_folder() / "uploads" / facts / plan.out.name)
+
+
 def _check_out(out: Path, *, overwrite: bool) -> None:
+    url = url_of(out)
+    if url is not None:
+        if overwrite:
+            raise StoreError(f"{url}: arrays of an object store are not replaced or added to; write a new one beside")
+        if is_array(url):
+            raise StoreError(f"array {url} already exists; use it as it is, or write another one beside")
+        return
     if not out.exists():
         return
     if not is_array(str(out)):

@@ -11,9 +11,10 @@ import numpy as np
 import tiledb
 
 import kerasac
-from kerasac.cache import digest
+from kerasac.cache import digest, url_of
 from kerasac.errors import StoreError, suggest
 from kerasac.genome.assembly import Assembly
+from kerasac.store.context import check_reachable, context, explained
 
 FORMAT_VERSION = 3
 BIGWIG_DTYPE = np.dtype(np.float32)
@@ -53,11 +54,15 @@ class StoreLayout:
 
 
 def read_layout(path: str) -> StoreLayout:
-    """Read the layout of an array that seqdataloader's ``db_ingest`` or ``kerasac-ray ingest`` wrote."""
+    """Read the layout of an array that seqdataloader's ``db_ingest`` or ``kerasac-ray ingest`` wrote.
+
+    The path may be a URL of an object store, which is read where it lies.
+    """
+    path = url_of(path) or path
     if not is_array(path):
         raise StoreError(f"{path} is not a TileDB array; make one with `kerasac-ray ingest`, or correct the path")
     try:
-        with tiledb.open(path) as array:
+        with explained(path), tiledb.open(path, ctx=context(path)) as array:
             meta = dict(array.meta)
             attributes = {array.attr(i).name: array.attr(i).dtype for i in range(array.nattr)}
             dims = [array.dim(i).name for i in range(array.ndim)]
@@ -82,8 +87,10 @@ def check_unchanged(layout: StoreLayout) -> None:
 
 
 def is_array(path: str) -> bool:
-    """Whether there is a TileDB array at this path."""
-    return bool(tiledb.object_type(path) == "array")
+    """Whether there is a TileDB array at this path; raises StoreError when an object store does not say."""
+    check_reachable(path)
+    with explained(path):
+        return bool(tiledb.object_type(path, ctx=context(path)) == "array")
 
 
 def create_array(
@@ -133,7 +140,8 @@ def _filters() -> tiledb.FilterList:
 
 def _state(path: str, assembly: Assembly, datasets: tuple[str, ...], attributes: Mapping[str, np.dtype[Any]]) -> str:
     """Tell an array by its fragments, whose names hold the time of their writing and a random number."""
-    fragments = sorted(Path(uri).name for uri in tiledb.array_fragments(path).uri)
+    with explained(path):
+        fragments = sorted(Path(uri).name for uri in tiledb.array_fragments(path, ctx=context(path)).uri)
     axes = [list(assembly.as_dict().items()), datasets, list(attributes)]
     return digest({"fragments": fragments, "axes": axes})
 

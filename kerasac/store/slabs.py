@@ -10,6 +10,7 @@ import numpy.typing as npt
 import tiledb
 
 from kerasac.genome.intervals import Spans
+from kerasac.store.context import context, explained
 from kerasac.store.schema import StoreLayout
 
 Array = npt.NDArray[Any]
@@ -38,15 +39,14 @@ class Slab(NamedTuple):
 
 def open_array(path: str) -> Any:
     """Open an array for reading, with one thread: parallel readers are processes, and threads only contend."""
-    config = tiledb.Config(
-        {
-            "sm.compute_concurrency_level": 1,
-            "sm.io_concurrency_level": 1,
-            "vfs.min_batch_gap": 4096,
-            "sm.mem.malloc_trim": "false",  # else memory goes back to the system after every query: a fifth slower
-        }
-    )
-    return tiledb.open(path, ctx=tiledb.Ctx(config))
+    settings = {
+        "sm.compute_concurrency_level": "1",
+        "sm.io_concurrency_level": "1",
+        "vfs.min_batch_gap": "4096",
+        "sm.mem.malloc_trim": "false",  # else memory goes back to the system after every query: a fifth slower
+    }
+    with explained(path):
+        return tiledb.open(path, ctx=context(path, settings))
 
 
 def read_slabs(layout: StoreLayout, track: Track, spans: Spans) -> Iterator[Slab]:
@@ -59,7 +59,9 @@ def read_slabs(layout: StoreLayout, track: Track, spans: Spans) -> Iterator[Slab
     for low, high in _stretches(spans):
         while low < high:
             end = min(high, (low // step + 1) * step)
-            yield Slab(low, np.asarray(query[low:end, task][track.attribute]).reshape(-1))
+            with explained(layout.path):
+                cells = np.asarray(query[low:end, task][track.attribute]).reshape(-1)
+            yield Slab(low, cells)
             low = end
 
 

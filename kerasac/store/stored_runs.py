@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasac.genome.assembly import IntArray
+from kerasac.store.context import read_file
 from kerasac.store.schema import StoreLayout
 from kerasac.store.slabs import Array, Track
 
@@ -71,9 +73,9 @@ def stored_runs(layout: StoreLayout, track: Track) -> Runs | None:
     if name is None:
         return None
     try:
-        with np.load(Path(layout.path) / FOLDER / name) as columns:
+        with np.load(io.BytesIO(read_file(f"{layout.path}/{FOLDER}/{name}") or b"")) as columns:
             return Runs(columns["start"], columns["end"], columns["value"])
-    except (OSError, ValueError, KeyError) as error:
+    except (EOFError, OSError, ValueError, KeyError) as error:
         logger.warning("%s/%s/%s cannot be read (%s); the array is scanned instead", layout.path, FOLDER, name, error)
         return None
 
@@ -88,11 +90,12 @@ def track_content(layout: StoreLayout, track: Track) -> str:
 
 
 def _index(layout: StoreLayout) -> dict[str, Any]:
-    path = Path(layout.path) / FOLDER / _INDEX
-    if not path.exists():
+    path = f"{layout.path}/{FOLDER}/{_INDEX}"
+    content = read_file(path)
+    if content is None:
         return {}
     try:
-        index: dict[str, Any] = json.loads(path.read_text())
+        index: dict[str, Any] = json.loads(content)
     except ValueError:
         logger.warning("%s cannot be read; the array is scanned instead", path)
         return {}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from kerasac.cache import RemoteError, local_copy, location, url_of
 from kerasac.errors import StoreError, suggest
 from kerasac.genome.assembly import open_text
 from kerasac.store.schema import StoreLayout
@@ -78,7 +79,7 @@ def read_attributes(source: Path | str) -> dict[str, AttributeType]:
     """
     if str(source) in BUILT_IN_ATTRIBUTES:
         return dict(BUILT_IN_ATTRIBUTES[str(source)])
-    path = Path(source)
+    path = local_copy(source)
     if not path.exists():
         sets = ", ".join(BUILT_IN_ATTRIBUTES)
         raise StoreError(f"attributes {path} is neither a file nor a built-in set ({sets})")
@@ -106,13 +107,15 @@ def read_metadata(path: Path, attributes: Iterable[str], *, base: Path | None = 
     """Read the datasets and the file of each of their attributes.
 
     Relative paths are relative to ``base``, by default the table's folder, else to the working directory. An empty
-    cell means that the dataset lacks that track.
+    cell means that the dataset lacks that track. The table and its cells may be URLs, whose files are fetched.
 
     Raises
     ------
     StoreError
         When a column is missing, a dataset is listed twice or nameless, or files are missing (all are listed).
     """
+    folder = base or path.parent
+    path = local_copy(path)
     if not path.exists():
         raise StoreError(f"metadata table {path} does not exist")
     lines = list(table_lines(path))
@@ -131,9 +134,8 @@ def read_metadata(path: Path, attributes: Iterable[str], *, base: Path | None = 
             raise StoreError(f"{path} line {number} names no dataset; fill its 'dataset' column")
         if name in datasets:
             raise StoreError(f"{path} line {number}: dataset {name} is listed twice; give each its own name")
-        datasets[name] = Dataset(name, {a: resolve_cell(cells.get(a, ""), base or path.parent) for a in attributes})
-    check_files(datasets.values(), path)
-    return tuple(datasets.values())
+        datasets[name] = Dataset(name, {a: resolve_cell(cells.get(a, ""), folder) for a in attributes})
+    return check_files(datasets.values(), path)
 
 
 def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -160,22 +162,56 @@ def _check_header(header: list[str], attributes: tuple[str, ...], path: Path) ->
 
 
 def resolve_cell(cell: str, folder: Path) -> Path | None:
-    """Return the file that a table's cell names: relative to a folder, else to the working directory; None if empty."""
+    """Return the file that a table's cell names: relative to a folder, else to the working directory; None if empty.
+
+    It may be a URL, also by its folder; :func:`check_files` fetches it.
+    """
     if cell in _EMPTY_CELLS:
         return None
+    if url_of(cell) is not None:
+        return location(cell)
     beside = folder / Path(cell).expanduser()
     here = Path(cell).expanduser()
-    return here if here.exists() and not beside.exists() else beside
+    return here if here.exists() and not beside.exists() and url_of(beside) is None else beside
 
 
-def check_files(datasets: Iterable[Dataset], path: Path) -> None:
-    """Raise StoreError listing every file of a table that does not exist."""
-    missing = [
-        f"{file} ({attribute} of {dataset.name})"
+def check_files(datasets: Iterable[Dataset], path: Path) -> tuple[Dataset, ...]:
+    """Return the datasets with the local copies of their remote files, which are fetched when all others are there.
+
+    Raises
+    ------
+    StoreError
+        Lists every file of a table that does not exist, or that cannot be fetched.
+    """
+    datasets = tuple(datasets)
+    named = [
+        (file, f"{attribute} of {dataset.name}")
         for dataset in datasets
         for attribute, file in dataset.files.items()
-        if isinstance(file, Path) and not file.is_file()
+        if isinstance(file, Path)
     ]
+    missing = [f"{file} ({what})" for file, what in named if url_of(file) is None and not file.is_file()]
     if missing:
         listed = "\n  ".join(missing)
         raise StoreError(f"{path} names {len(missing)} files that do not exist; correct their paths:\n  {listed}")
+    copies = _fetched([(file, what) for file, what in named if url_of(file) is not None], path)
+    return tuple(replace(dataset, files=_with_copies(dataset.files, copies)) for dataset in datasets)
+
+
+def _with_copies(files: Mapping[str, TrackSource], copies: Mapping[Path, Path]) -> dict[str, TrackSource]:
+    return {name: copies.get(file, file) if isinstance(file, Path) else file for name, file in files.items()}
+
+
+def _fetched(named: list[tuple[Path, str]], path: Path) -> dict[Path, Path]:
+    """Return the local copy of each remote file."""
+    copies: dict[Path, Path] = {}
+    failures = []
+    for file, what in named:
+        try:
+            copies[file] = local_copy(file)
+        except RemoteError as error:
+            failures.append(f"{what}: {error}")
+    if failures:
+        listed = "\n  ".join(failures)
+        raise StoreError(f"{path} names {len(failures)} files that cannot be fetched:\n  {listed}")
+    return copies

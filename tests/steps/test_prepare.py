@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiledb
+from servers import file_server
 from tiny import ASSEMBLY, DATASETS, PEAKS_PER_CHROM, tiny_experiment, write_fasta, write_json
 
 from kerasac.errors import ConfigError, FoldError, GenomeError, KerasacError, ModelError, SamplingError, StoreError
@@ -346,6 +347,30 @@ def test_fingerprint_follows_content_not_places(folder: Path, tmp_path: Path) ->
     fasta = (moved / "genome.fa").read_text()
     (moved / "genome.fa").write_text(fasta.replace("ACGT", "ACCT", 1))
     assert prepare(tiny_experiment(moved)).fingerprint() != base
+
+
+def test_remote_files_give_the_same_experiment_which_names_their_urls(folder: Path) -> None:
+    write_json(folder / "folds.json", FOLDS)
+    with file_server() as server:
+        server.put_folder(folder)
+        url = server.url
+        changes: dict[str, Any] = {
+            "genome": {
+                "fasta": f"{url}/genome.fa",
+                "chrom_sizes": f"{url}/chrom.sizes",
+                "blacklist": f"{url}/blacklist.bed",
+            },
+            "sampling": {"regions": {"bed": f"{url}/peaks.narrowPeak"}},
+            "folds": {"files": f"{url}/folds.json", "n": None},
+        }
+        remote = prepare(tiny_experiment(folder, **changes))
+    local = prepare(tiny_experiment(folder, folds={"files": "folds.json", "n": None}))
+    assert remote.fingerprint() == local.fingerprint()
+    assert [fold.as_dict() for fold in remote.folds] == [fold.as_dict() for fold in local.folds]
+    saved = remote.experiment.as_dict()
+    assert saved["genome"] == changes["genome"]
+    assert saved["sampling"]["regions"]["bed"] == f"{url}/peaks.narrowPeak"
+    assert saved["folds"]["files"] == [f"{url}/folds.json"]
 
 
 def test_description_counts_windows_and_what_was_left_out(folder: Path) -> None:

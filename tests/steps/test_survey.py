@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from servers import file_server
 from tiny import ASSEMBLY, tiny_experiment, write_json
 
 from kerasac.config import Experiment
@@ -57,6 +58,21 @@ def test_all_mistakes_are_found_at_once(folder: Path) -> None:
     assert said.startswith("4 mistakes:")
     for part in ("folds.files: ", "'filtrs'", "did you mean 'tiny'", "bad.bed line 1: chr1:5-3"):
         assert part in said
+
+
+def test_remote_files_that_cannot_be_fetched_are_among_the_mistakes(folder: Path) -> None:
+    changes: dict[str, Any] = {"datasets": "tinny", "folds": {"files": "nope.json"}}
+    with file_server() as server:
+        server.put("/closed.fa", "", status=403)
+        changes["genome"] = {"fasta": f"{server.url}/closed.fa", "blacklist": f"{server.url}/gone.bed"}
+        with pytest.raises(ConfigError) as caught:
+            prepare(tiny_experiment(folder, **changes))
+    said = str(caught.value)
+    assert said.startswith("4 mistakes:")
+    assert f"genome.fasta: access to {server.url}/closed.fa is refused (403)" in said
+    assert f"genome.blacklist: {server.url}/gone.bed does not exist; correct the URL" in said
+    assert "nope.json" in said
+    assert "did you mean 'tiny'" in said
 
 
 def test_same_mistake_in_two_places_is_said_once() -> None:

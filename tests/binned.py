@@ -13,6 +13,7 @@ from kerasac.config import Experiment, make_experiment
 
 BIN_BP, STRIDE = 200, 100
 TASKS = ("strong", "peak")
+SMALL = {"filters": [16, 16], "kernels": [9, 5], "pools": [4, 4], "dense": [16], "dropout": 0.0}
 
 
 def bins() -> pd.DataFrame:
@@ -62,6 +63,7 @@ def binned_experiment(folder: Path, **changes: Any) -> Experiment:
         "inputs": [{"name": "sequence", "source": "seq", "flank": BIN_BP // 2}],
         "outputs": [{"name": "labels", "source": list(TASKS), "kind": "classification"}],
         "sampling": {"bins": {"thresholds": [0.5], "ratios": [0.4]}, "train_size": 200},
+        "model": {"architecture": "basset", **SMALL},
         "folds": {"n": 3},
         "seeds": [1],
         "compute": {"gpus": 0},

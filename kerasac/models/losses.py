@@ -7,8 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasac.models.contract import Contract
+from kerasac.models.contract import Contract, Role
 from kerasac.models.layers import PACKAGE
+from kerasac.models.masked_losses import masked_binary_crossentropy, masked_mse
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -26,9 +27,16 @@ class MultinomialNLL(keras.losses.Loss):  # type: ignore[misc]
         return -ops.sum(ops.cast(y_true, y_pred.dtype) * log_probability, axis=(1, 2))
 
 
-def losses_of(contract: Contract) -> dict[str, keras.losses.Loss]:
-    """Return the loss of each output: multinomial NLL for profiles, mean squared error for counts."""
-    return {
-        port.name: MultinomialNLL() if port.role == "profile" else keras.losses.MeanSquaredError()
-        for port in contract.outputs
+def losses_of(contract: Contract) -> dict[str, Any]:
+    """Return the loss of each output.
+
+    Multinomial NLL for profiles and mean squared error for counts; for labels of bins, which may be ambiguous, masked
+    cross-entropy for a classification and masked squared error for a regression.
+    """
+    losses: dict[Role, Any] = {
+        "profile": MultinomialNLL(),
+        "counts": keras.losses.MeanSquaredError(),
+        "classification": masked_binary_crossentropy,
+        "regression": masked_mse,
     }
+    return {port.name: losses[port.role] for port in contract.outputs}

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kerasac.errors import ModelError, suggest
+from kerasac.models.basset_parameters import BassetParameters
 from kerasac.models.contract import Contract, Port
 
 if TYPE_CHECKING:
@@ -118,6 +119,11 @@ ARCHITECTURES: dict[str, Architecture] = {
         BPNetParameters,
         "kerasac.models.bpnet:build_bpnet",
     ),
+    "basset": Architecture(
+        "labels of bins, classes or values, from the sequence and further values of the bin",
+        BassetParameters,
+        "kerasac.models.basset:build_basset",
+    ),
 }
 
 
@@ -133,6 +139,7 @@ def read_parameters(architecture: str, values: Mapping[str, Any]) -> Parameters:
         raise ModelError(f"unknown architecture {architecture!r}{suggest(architecture, ARCHITECTURES)}")
     factory = ARCHITECTURES[architecture].parameters
     known = {field.name: field for field in dataclasses.fields(factory)}  # type: ignore[arg-type]
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     for name, value in values.items():
         if name not in known:
             raise ModelError(f"unknown parameter {name!r} of model {architecture}{suggest(name, known)}")

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 STORE, ARTIFACTS, RECORD = "mlflow.db", "mlartifacts", "mlflow.json"
 _SOURCE_TAGS = {"mlflow.source.name": "kerasac-ray cv", "mlflow.source.type": "LOCAL"}
 _PARENT_TAG = "mlflow.parentRunId"
-_UNIT_FILES = ("history.csv", "predictions.h5", "scores.json", "scores.tsv", "unit.json")
+_UNIT_FILES = ("history.csv", "scores.json", "scores.tsv", "unit.json")
+_PREDICTIONS = ("predictions.h5", "test.labels.0", "test.predictions.0")  # of windows, or of bins
 _RUN_FILES = ("experiment.yaml", "folds.json", "provenance.json", "summary.json", "summary.tsv", "report.html")
 # Makes MLflow's pages open as those of trainings, not of language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -176,7 +177,8 @@ class Tracker:
         scores = json.loads((unit.folder / "scores.json").read_text())["windows"]
         values = {f"{where}.{name}": value for where, by in scores.items() for name, value in by.items()}
         self._store.log_batch(run_id, metrics=[_metric(name, v) for name, v in values.items() if v is not None])
-        for name in _UNIT_FILES:
+        predictions = [name for name in _PREDICTIONS if (unit.folder / name).exists()]
+        for name in (*_UNIT_FILES, *predictions):
             self._store.log_artifact(run_id, str(unit.folder / name))
         self._store.log_artifacts(run_id, str(unit.folder / "plots"), "plots")
         self._log_model(run_id, unit)

@@ -25,15 +25,18 @@ from kerasac.models.registry import build_model
 from kerasac.sampling.batches import Array, batch_sizes
 from kerasac.sampling.plan import Plan
 from kerasac.sampling.stream import stream_in_process, stream_through_ray
+from kerasac.steps.binned_predictions import predictions_path, read_binned_predictions, write_binned_predictions
 from kerasac.steps.loss_weights import unit_weight
-from kerasac.steps.plots import write_plots
+from kerasac.steps.plots import training_curves, write_figures, write_plots
 from kerasac.steps.predictions import read_predictions, write_predictions
+from kerasac.steps.prepare_bins import PreparedBins
 from kerasac.steps.prepared import Prepared
 from kerasac.steps.score import score, write_scores
 
 logger = logging.getLogger(__name__)
 
 MARKER = "unit.json"
+BINNED_PREFIX = "test"  # of the two files with labels and predictions of bins
 _MEAN_PROFILE_PEAKS = 20_000  # a mean over more windows changes nothing that matters
 _FIRST_WINDOWS = 2048  # whose mean log counts the counts head starts at
 _VERSIONS_OF = ("tensorflow", "keras", "ray", "numpy", "tiledb")
@@ -131,7 +134,7 @@ class _UnitRun:
         self._mark("started", fingerprint=self.prepared.fingerprint(), split=self.unit.fold.as_dict())
         for stage, artefact, work in (
             ("train", "model.keras", self._train),
-            ("predict", "predictions.h5", self._predict),
+            ("predict", self._predictions.name, self._predict),
             ("score", "scores.json", self._score),
         ):
             if not (self.folder / artefact).exists():
@@ -191,21 +194,39 @@ class _UnitRun:
         self._mark("started", **result._asdict())
         save_model(model, self.folder / "model.keras")
 
+    @property
+    def _predictions(self) -> Path:
+        """The file whose presence says that the test windows are predicted."""
+        if isinstance(self.prepared, PreparedBins):
+            return predictions_path(self.folder / BINNED_PREFIX)
+        return self.folder / "predictions.h5"
+
     def _predict(self) -> None:
         prepare_backend(self.share.threads, gpus=self.share.gpus > 0)
         from kerasac.models.checkpoint import load_model
         from kerasac.steps.predict import predict
+        from kerasac.steps.predict_bins import predict_bins
 
         model = load_model(self.folder / "model.keras")
+        if isinstance(self.prepared, PreparedBins):
+            bins = predict_bins(model, self.prepared, self.plan.test())
+            write_binned_predictions(self.folder / BINNED_PREFIX, bins)
+            return
         peaks = self.plan.train_peaks(_MEAN_PROFILE_PEAKS)
         predictions = predict(model, self.prepared, self.plan.test(), peaks)
-        write_predictions(self.folder / "predictions.h5", predictions)
+        write_predictions(self._predictions, predictions)
 
     def _score(self) -> None:
-        predictions = read_predictions(self.folder / "predictions.h5")
-        scores = score(predictions, seed=self.unit.fold.index)
         title = f"{self.experiment.name}, fold {self.unit.fold.index}, seed {self.unit.seed}"
         history = pd.read_csv(self.folder / "history.csv")
+        if isinstance(self.prepared, PreparedBins):
+            from kerasac.steps.predict_bins import score_bins
+
+            write_figures(self.folder, {"training": training_curves(history, title=title)})
+            write_scores(self.folder, score_bins(read_binned_predictions(self.folder / BINNED_PREFIX)))
+            return
+        predictions = read_predictions(self._predictions)
+        scores = score(predictions, seed=self.unit.fold.index)
         write_plots(self.folder, predictions, scores, history=history, title=title)
         write_scores(self.folder, scores)
 
@@ -220,7 +241,7 @@ class _UnitRun:
         loss = self.experiment.loss
         weights = {}
         for port in self.prepared.contract.outputs:
-            weight: float | str = loss.profile if port.role == "profile" else loss.counts
+            weight: float | str = {"profile": loss.profile, "counts": loss.counts}.get(port.role, 1.0)
             if weight == "auto":
                 weight = unit_weight(self.prepared, self.plan, port.name).weight
             weights[port.name] = float(weight)

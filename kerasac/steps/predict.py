@@ -18,7 +18,7 @@ from kerasac.steps.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 256
+PREDICT_BATCH = 256
 _BLOCK = 4096  # windows held as model input at a time
 
 
@@ -31,9 +31,9 @@ def predict(model: keras.Model, prepared: Prepared, windows: Windows, train_peak
     profile, counts = _port(contract, "profile"), _port(contract, "counts")
     labels: dict[str, list[Array]] = {profile.name: [], counts.name: []}
     outputs: dict[str, list[Array]] = {profile.name: [], counts.name: []}
-    for block in _blocks(windows, _BLOCK):
+    for block in blocks_of(windows):
         batch = source.batch(block)
-        predicted = model.predict(batch.inputs, batch_size=_BATCH, verbose=0)
+        predicted = model.predict(batch.inputs, batch_size=PREDICT_BATCH, verbose=0)
         for name in labels:
             labels[name].append(batch.outputs[name])
             outputs[name].append(np.asarray(predicted[name], dtype=np.float32))
@@ -58,15 +58,16 @@ def predict(model: keras.Model, prepared: Prepared, windows: Windows, train_peak
 def mean_profile(source: Source, windows: Windows, profile: Port) -> npt.NDArray[np.float32]:
     """Return the share of all counts of the windows that falls on each position, shape (L, T), float32."""
     total: Any = np.zeros((profile.width_bp, profile.n_tracks))
-    for block in _blocks(windows, _BLOCK):
+    for block in blocks_of(windows):
         total = total + source.batch(block).outputs[profile.name].sum(axis=0, dtype=np.float64)
     share: npt.NDArray[np.float32] = (total / np.maximum(total.sum(axis=0), 1)).astype(np.float32)
     return share
 
 
-def _blocks(windows: Windows, rows: int) -> Iterator[Windows]:
-    for low in range(0, len(windows), rows):
-        yield windows.take(slice(low, low + rows))
+def blocks_of(windows: Windows) -> Iterator[Windows]:
+    """Yield some windows at a time, as many as are held as model input."""
+    for low in range(0, len(windows), _BLOCK):
+        yield windows.take(slice(low, low + _BLOCK))
 
 
 def _port(contract: Contract, role: Any) -> Port:

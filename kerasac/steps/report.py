@@ -50,6 +50,13 @@ _COLUMNS = (
     ("peaks", "jsd_distance_uniform", "JSD of uniform"),
     ("peaks", "jsd_norm_median", "norm. JSD, peaks"),
     ("peaks", "mnll_per_count", "NLL a count, peaks"),
+    ("all", "recall_at_fdr_50", "recall at 50\u00a0% FDR"),
+    ("all", "recall_at_fdr_10", "recall at 10\u00a0% FDR"),
+    ("all", "balanced_accuracy", "balanced accuracy"),
+    ("all", "pearson", "r"),
+    ("all", "spearman", "ρ"),
+    ("all", "pearson_nonzero", "r, bins above\u00a00"),
+    ("all", "spearman_nonzero", "ρ, bins above\u00a00"),
 )
 
 
@@ -228,9 +235,10 @@ def _units(run_dir: Path, scores: Mapping[str, Mapping[str, Any]], *, expected: 
 
 def _add_scores(unit: _Unit, scores: Mapping[str, Any], columns: Sequence[tuple[str, str, str]]) -> None:
     unit.cells = [scores["windows"].get(windows, {}).get(metric) for windows, metric, _ in columns]
-    if "n" in scores:
-        unit.n_peaks = int(scores["n"]["peaks"]["n_windows"])
-        unit.n_background = int(scores["n"]["background"]["n_windows"])
+    n = scores.get("n", {})
+    if "peaks" in n:
+        unit.n_peaks = int(n["peaks"]["n_windows"])
+        unit.n_background = int(n["background"]["n_windows"])
 
 
 def _add_history(unit: _Unit, path: Path) -> None:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,21 @@ LabelRange = tuple[float | None, float | None]
 
 CHUNK_WINDOWS = 2048  # of 1000 bases: 70 MB of work space (200 where every base has counts) for any number
 MIN_WINDOWS = 3  # fewer give no correlation worth the name
+
+
+class Scored(Protocol):
+    """What scores.json and scores.tsv are made of."""
+
+    @property
+    def windows(self) -> dict[str, Metrics]:
+        """Metrics by window set, as a mean over tasks."""
+
+    @property
+    def tasks(self) -> dict[str, dict[str, Metrics]]:
+        """The same, task by task."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-able values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +111,7 @@ def score(
     return Scores(windows, tasks, definitions(predictions, mnll_trials), n, rows, profiles)
 
 
-def write_scores(folder: Path, scores: Scores) -> None:
+def write_scores(folder: Path, scores: Scored) -> None:
     """Write scores.json and scores.tsv: one row a task, window set and metric; task ``mean`` is over tasks."""
     with whole_file(folder / "scores.json") as beside:
         beside.write_text(json.dumps(scores.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -234,7 +249,7 @@ def _tally(member: BoolArray, profiles: Mapping[str, ProfileScores]) -> dict[str
     return {"n_windows": int(member.sum()), "n_with_counts": with_counts}
 
 
-def _tidy(scores: Scores) -> Iterator[tuple[str, str, str, float | None]]:
+def _tidy(scores: Scored) -> Iterator[tuple[str, str, str, float | None]]:
     for task, sets in {"mean": scores.windows, **scores.tasks}.items():
         for name, metrics in sets.items():
             for metric, value in metrics.items():

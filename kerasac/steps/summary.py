@@ -129,6 +129,12 @@ _HEADLINES = (
         (("mean profile", "jsd_distance_mean_profile"), ("uniform profile", "jsd_distance_uniform")),
     ),
     _Headline("peaks", "jsd_norm_median", "Profile skill, norm. JSD", "higher", (("uniform profile", 0.0),)),
+    # Of bins alone:
+    _Headline("all", "recall_at_fdr_50", "Recall at 50 % FDR", "higher", ()),
+    _Headline("all", "balanced_accuracy", "Balanced accuracy", "higher", (("chance", 0.5),)),
+    _Headline("all", "pearson", "Correlation r", "higher", (("no relation", 0.0),)),
+    _Headline("all", "spearman", "Rank correlation ρ", "higher", (("no relation", 0.0),)),
+    _Headline("all", "pearson_nonzero", "Correlation r, bins above 0", "higher", (("no relation", 0.0),)),
 )
 
 _WINDOWS = {"all": "all windows"}

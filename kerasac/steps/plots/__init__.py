@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from kerasac.cache import whole_file
 from kerasac.steps.plots.counts import counts_scatter
@@ -22,6 +24,7 @@ __all__ = [
     "example_profiles",
     "jsd_histogram",
     "training_curves",
+    "write_figures",
     "write_plots",
 ]
 
@@ -37,6 +40,11 @@ def write_plots(
     }
     if history is not None and len(history):
         figures["training"] = training_curves(history, title=title)
+    return write_figures(folder, figures)
+
+
+def write_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+    """Write figures to ``folder``/plots, by name."""
     paths = []
     for name, figure in figures.items():
         path = folder / "plots" / f"{name}.png"

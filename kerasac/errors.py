@@ -32,6 +32,10 @@ class CacheError(KerasacError):
     """The cache has no room for what is decoded once a machine, or cannot be written."""
 
 
+class RemoteError(KerasacError):
+    """What a URL names cannot be read: it is not there, not ours to read, or out of reach."""
+
+
 class SamplingError(KerasacError):
     """No windows, or too few, can be drawn as asked."""
 

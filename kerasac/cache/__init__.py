@@ -11,12 +11,11 @@ from kerasac.cache.files import (
     whole_file,
     write_whole,
 )
-from kerasac.cache.remote import RemoteError, file_facts, local_copy, location, shown, url_of
+from kerasac.cache.remote import file_facts, local_copy, location, shown, url_of
 from kerasac.cache.shards import ShardMap, in_process, in_threads, usable_cpus
 from kerasac.cache.upload import upload_folder
 
 __all__ = [
-    "RemoteError",
     "ShardMap",
     "cache_folder",
     "digest",

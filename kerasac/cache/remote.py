@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from kerasac.cache.entries import MANIFEST, cache_folder, entry, make_room
 from kerasac.cache.files import digest
 from kerasac.cache.files import file_facts as _local_facts
-from kerasac.errors import KerasacError
+from kerasac.errors import RemoteError
 
 # A pathlib.Path keeps a URL but for its second slash: s3:/bucket/file. No shorter scheme, as C:/ is none.
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>[^/].*)", re.DOTALL)
@@ -33,10 +33,6 @@ _PART_BYTES = 8 * 2**20  # s3fs holds ten parts in memory
 _WAIT_S = 60  # for an answer, and for the next bytes; a whole file may take as long as it takes
 
 logger = logging.getLogger(__name__)
-
-
-class RemoteError(KerasacError):
-    """What a URL names cannot be read: it is not there, not ours to read, or out of reach."""
 
 
 def location(text: str) -> Path:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from kerasac.cache.remote import RemoteError, explained, open_url, shown
+from kerasac.cache.remote import explained, open_url, shown
+from kerasac.errors import RemoteError
 
 logger = logging.getLogger(__name__)
 

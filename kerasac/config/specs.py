@@ -18,7 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from kerasac.cache.remote import RemoteError, has_secrets, location, shown, url_of
+from kerasac.cache.remote import has_secrets, location, shown, url_of
+from kerasac.errors import RemoteError
 
 Aggregate = Literal["none", "sum", "average", "max", "binary_max"]
 Transform = Literal["none", "log", "log10", "log1p", "asinh", "counts_to_logit"]

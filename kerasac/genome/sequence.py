@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pysam
 
-from kerasac.cache import ShardMap, digest, entry, file_facts, in_process, make_room, reserve
+from kerasac.cache import ShardMap, digest, entry, file_facts, in_process, local_copy, make_room, reserve, shown
 from kerasac.errors import GenomeError
 from kerasac.genome.assembly import Assembly, check_same_sizes
 
@@ -62,6 +62,7 @@ class TokenGenome:
 
     The array has shape (assembly.total_bp,), uint8; base ``p`` of chromosome ``c`` is at
     ``assembly.offsets[c] + p``. Chromosomes of the FASTA that the assembly does not name are left out.
+    ``fasta`` may hold a URL: each machine fetches its own copy.
     """
 
     fasta: Path
@@ -87,7 +88,7 @@ class TokenGenome:
 
     def _build(self, shards: ShardMap, folder: Path) -> None:
         if _state(self.fasta, self.assembly) != self.state:
-            raise GenomeError(f"{self.fasta} changed while the run was going on; run the command again")
+            raise GenomeError(f"{shown(self.fasta)} changed while the run was going on; run the command again")
         logger.info("encoding %s (%s bases) as tokens, once", self.fasta.name, f"{self.assembly.total_bp:,}")
         make_room(self.assembly.total_bp)
         target = folder / _TOKENS
@@ -118,6 +119,7 @@ def token_genome(fasta: Path, assembly: Assembly) -> TokenGenome:
 
 def check_fasta(fasta: Path, assembly: Assembly) -> None:
     """Raise GenomeError unless the FASTA holds every chromosome of the assembly at the same length."""
+    fasta = local_copy(fasta)
     if not fasta.exists():
         raise GenomeError(f"genome.fasta: {fasta} does not exist")
     with _open_fasta(fasta) as handle:
@@ -167,6 +169,7 @@ def _open_fasta(fasta: Path) -> pysam.FastaFile:
 
     The ``.fai`` beside it may be of an older FASTA, which htslib does not notice, and its folder may be read-only.
     """
+    fasta = local_copy(fasta)
     try:
         index = entry(f"indices/{fasta.name}-{digest(file_facts(fasta))}", partial(_write_index, fasta))
         bgzip = index / "gzi"

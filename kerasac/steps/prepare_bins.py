@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasac.cache import ShardMap, in_process
+from kerasac.cache import ShardMap, in_process, shown
 from kerasac.config import Experiment
 from kerasac.errors import ConfigError
 from kerasac.genome.assembly import Assembly, read_chrom_sizes
@@ -70,7 +70,7 @@ class PreparedBins(Prepared):
             **self.training_bins.columns,
             **{f"{k} (held out)": v for k, v in self.held_out_bins.columns.items()},
         }
-        return {"labels": {name: str(column.path) for name, column in columns.items()}}
+        return {"labels": {name: shown(column.path) for name, column in columns.items()}}
 
     def content(self) -> list[str]:
         """Digests of sequence and values."""

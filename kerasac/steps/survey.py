@@ -10,7 +10,7 @@ from typing import Any
 
 from kerasac.cache import ShardMap, in_process, local_copy, url_of
 from kerasac.config import Experiment, FoldsSpec, Spec
-from kerasac.errors import ConfigError, FoldError
+from kerasac.errors import ConfigError, FoldError, RemoteError
 from kerasac.genome.assembly import Assembly, check_same_sizes, read_chrom_sizes
 from kerasac.genome.fold_files import read_folds
 from kerasac.genome.folds import SPLITS, Fold, balanced_folds, built_in_folds, on_assembly
@@ -27,6 +27,8 @@ from kerasac.store.schema import StoreLayout, read_layout
 _DEFAULT_FOLDS = 5
 _MANY_LEFT_OUT = 0.05  # of the regions of a file
 _FEW_PEAKS = 50  # in a split
+# Files that each machine reads that trains, and of which it fetches its own copy.
+_READ_WHERE_TRAINED = ("genome.fasta", "labels.train", "labels.valid", "inputs.file", "inputs.valid_file")
 _UNEVEN = 2.0  # times as many peaks in one fold's test as in another's
 
 
@@ -70,7 +72,8 @@ def survey(experiment: Experiment, shards: ShardMap = in_process) -> Survey:
 def with_local_files(experiment: Experiment, findings: Findings) -> Experiment:
     """Return the experiment with this machine's copy of each file that it names by a URL, fetched when needed.
 
-    The array stays where it is, and is read there. What cannot be fetched stays too, and is among the findings.
+    The array stays where it is, and is read there; files that other machines read as well keep their URL. What cannot
+    be fetched stays too, and is among the findings.
     """
 
     def local(value: Any, key: str) -> Any:
@@ -82,16 +85,24 @@ def with_local_files(experiment: Experiment, findings: Findings) -> Experiment:
             return tuple(local(inner, key) for inner in value)
         if not isinstance(value, Path) or key == "store":
             return value
-        return findings.attempt(lambda: local_copy(value), key) or value
+        copy = findings.attempt(lambda: local_copy(value), key)
+        return value if copy is None or key in _READ_WHERE_TRAINED else copy
 
-    copy: Experiment = local(experiment, "")
-    return copy
+    changed: Experiment = local(experiment, "")
+    return changed
 
 
 def missing_files(experiment: Experiment) -> list[tuple[str, Path]]:
     """Return the files that an experiment names and that are not there, as (key, path)."""
     named = [(key, path) for key, path in _named_files(experiment) if key != "store" or url_of(path) is None]
-    return [(key, path) for key, path in named if not path.exists()]
+    return [(key, path) for key, path in named if not _is_there(path)]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return local_copy(path).exists()
+    except RemoteError:
+        return False
 
 
 def fold_table(spec: FoldsSpec, weights: Mapping[str, int], assembly: Assembly) -> tuple[Fold, ...]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kerasac.cache import digest, entry, file_facts
+from kerasac.cache import digest, entry, file_facts, local_copy, shown
 from kerasac.errors import SamplingError, StoreError
 from kerasac.genome.assembly import Assembly, IntArray, naming_hint, renamed_chromosome
 from kerasac.store.labels.read import BinLabels, read_labels
@@ -51,7 +51,8 @@ class BinTable(NamedTuple):
 class LabelBins:
     """Some tasks of a label file, in the cache of whichever machine opens them; small and picklable.
 
-    The centre of a bin is the middle of START … END, rounded down. ``bin_bp`` is END − START, of all bins.
+    ``path`` may hold a URL: each machine fetches its own copy. The centre of a bin is the middle of START … END,
+    rounded down. ``bin_bp`` is END − START, of all bins.
     """
 
     path: Path
@@ -94,13 +95,14 @@ class LabelBins:
 
     def _build(self, folder: Path) -> None:
         if _state(self.path, self.tasks, self.assembly) != self.state:
-            raise StoreError(f"{self.path} changed while the run was going on; run the command again")
-        labels = read_labels(self.path, tasks=self.tasks)
-        kept, offsets = _on_genome(labels, self.assembly, self.path)
+            raise StoreError(f"{shown(self.path)} changed while the run was going on; run the command again")
+        path = local_copy(self.path)
+        labels = read_labels(path, tasks=self.tasks)
+        kept, offsets = _on_genome(labels, self.assembly, path)
         rows = offsets[labels.chrom_index[kept]] + (labels.start[kept] + labels.end[kept]) // 2
         order = np.argsort(rows, kind="stable")
         center = rows[order]
-        _check_distinct(center, self.assembly, self.path)
+        _check_distinct(center, self.assembly, path)
         values = labels.values[kept][order]
         np.save(folder / _CENTER, center.astype(np.uint32))
         np.save(folder / _VALUES, values)
@@ -111,7 +113,7 @@ class LabelBins:
 
 def label_bins(path: Path, tasks: tuple[str, ...], assembly: Assembly) -> LabelBins:
     """Return the bins of a label file, to be read where they are first opened."""
-    if not path.is_file():
+    if not local_copy(path).is_file():
         raise StoreError(f"label file {path} does not exist")
     return LabelBins(path, tasks, assembly, _state(path, tasks, assembly))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from kerasac.cache import RemoteError, local_copy, location, url_of
-from kerasac.errors import StoreError, suggest
+from kerasac.cache import local_copy, location, url_of
+from kerasac.errors import RemoteError, StoreError, suggest
 from kerasac.genome.assembly import open_text
 from kerasac.store.schema import StoreLayout
 

@@ -14,8 +14,8 @@ import pytest
 from fsspec.registry import _registry as loaded_filesystems
 from servers import FileServer, file_server, free_port
 
-from kerasac.cache import RemoteError, file_facts, local_copy, location, remote, shown, url_of
-from kerasac.errors import CacheError
+from kerasac.cache import file_facts, local_copy, location, remote, shown, url_of
+from kerasac.errors import CacheError, RemoteError
 
 BED = "chr1\t10\t20\n"
 SIGNED = "X-Amz-Credential=AKIA%2F2026&X-Amz-Signature=f00d"

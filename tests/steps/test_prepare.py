@@ -373,6 +373,20 @@ def test_remote_files_give_the_same_experiment_which_names_their_urls(folder: Pa
     assert saved["folds"]["files"] == [f"{url}/folds.json"]
 
 
+def test_other_machines_fetch_the_genome_themselves(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with file_server() as server:
+        server.put_folder(folder)
+        prepared = prepare(tiny_experiment(folder, genome={"fasta": f"{server.url}/genome.fa"}))
+        monkeypatch.setenv("KERASAC_CACHE", str(tmp_path / "other machine"))
+        there: PreparedWindows = pickle.loads(pickle.dumps(prepared))
+        there.source.ensure(verify=True)
+        assert server.asked["GET /genome.fa"] == 2
+    assert there.fingerprint() == prepared.fingerprint()
+    assert list(tmp_path.glob("other machine/tokens/*/tokens.npy"))
+
+
 def test_description_counts_windows_and_what_was_left_out(folder: Path) -> None:
     facts = dict(prepare(tiny_experiment(folder)).describe())
     n_left_out = sum(int(count) for what, count in facts.items() if what.startswith("left out"))

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from servers import file_server, free_port, s3_server
 
-from kerasac.cache import RemoteError, location, remote, upload, upload_folder
-from kerasac.errors import StoreError
+from kerasac.cache import location, remote, upload, upload_folder
+from kerasac.errors import RemoteError, StoreError
 from kerasac.genome.assembly import Assembly
 from kerasac.genome.intervals import Spans
 from kerasac.store import ingest as ingest_room

@@ -30,7 +30,7 @@ def read_tasks(path: Path, *, base: Path | None = None) -> tuple[LabelTask, ...]
 
     With a header line its columns are found by name, and only ``task`` has to be there; without one (older tables)
     they are in this order. Empty cells mean no such file. Relative paths are relative to ``base``, by default the
-    table's folder, else to the working directory.
+    table's folder, else to the working directory. Cells may be URLs, whose files are fetched.
 
     Raises
     ------
@@ -53,8 +53,8 @@ def read_tasks(path: Path, *, base: Path | None = None) -> tuple[LabelTask, ...]
         tasks[cells["task"]] = LabelTask(cells["task"], *files)
     if not tasks:
         raise StoreError(f"{path} lists no task; expected a header '{'<TAB>'.join(COLUMNS)}' and a line for each")
-    check_files([Dataset(name, dict(zip(COLUMNS[1:], files, strict=True))) for name, *files in tasks.values()], path)
-    return tuple(tasks.values())
+    named = [Dataset(name, dict(zip(COLUMNS[1:], files, strict=True))) for name, *files in tasks.values()]
+    return tuple(LabelTask(found.name, *_paths(found)) for found in check_files(named, path))
 
 
 def check_tasks(tasks: tuple[LabelTask, ...], spec: LabelSpec) -> None:
@@ -68,6 +68,11 @@ def check_tasks(tasks: tuple[LabelTask, ...], spec: LabelSpec) -> None:
                 raise StoreError(f"task {task.name} has no {column} file, which {spec.approach} needs; fill its cell")
     if not spec.ambiguous and any(task.ambiguous for task in tasks):
         logger.warning("ambiguous regions of the tasks are not used: ambiguous bins were not asked for")
+
+
+def _paths(found: Dataset) -> list[Path | None]:
+    """Return the files of this machine: of a URL its copy."""
+    return [file if isinstance(file, Path) else None for file in found.files.values()]
 
 
 def _check_header(header: tuple[str, ...], path: Path) -> None:

@@ -7,7 +7,7 @@ import logging
 import platform
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -230,7 +230,7 @@ class _UnitRun:
         write_plots(self.folder, predictions, scores, history=history, title=title)
         write_scores(self.folder, scores)
 
-    def _stream(self, epochs: Sequence[int]) -> Iterator[dict[str, Array]]:
+    def _stream(self, epochs: Sequence[int]) -> Generator[dict[str, Array], None, None]:
         stream = stream_in_process
         if self.share.samplers:
             stream = partial(stream_through_ray, samplers=self.share.samplers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ SAMPLER_CPUS = 0.25  # what a sampler asks of Ray: it works in bursts
 
 def stream_in_process(
     source: Source, epoch: Callable[[int], Windows], epochs: Sequence[int], batch_size: int
-) -> Iterator[dict[str, Array]]:
+) -> Generator[dict[str, Array], None, None]:
     """Yield the raw batches of these epochs (:meth:`Source.read`), read in this process."""
     rows = BLOCK_ROWS if source.decoded else ARRAY_ROWS
     for number in epochs:
@@ -43,11 +43,12 @@ def stream_through_ray(
     batch_size: int,
     *,
     samplers: int,
-) -> Iterator[dict[str, Array]]:
+) -> Generator[dict[str, Array], None, None]:
     """Yield the same batches, read by ``samplers`` Ray Data actors that run ahead of the trainer.
 
     One stream spans all epochs, so actors and their caches stay warm; blocks keep the plan's order, so the
-    batches equal those of :func:`stream_in_process`.
+    batches equal those of :func:`stream_in_process`. Close a stream that is not read to its end: its actors stay until
+    then.
     """
     if not epochs:
         return

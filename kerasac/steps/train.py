@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +26,10 @@ from kerasac.steps.schedule import Standing, standing
 logger = logging.getLogger(__name__)
 
 _VALIDATION_BATCH = 256
+_CLOSE_S = 120.0  # a block of the slowest reader takes a fraction of it
 
 Raw = dict[str, Array]
-Stream = Callable[[Sequence[int]], Iterator[Raw]]
+Stream = Callable[[Sequence[int]], Generator[Raw, None, None]]
 
 
 class TrainResult(NamedTuple):
@@ -78,17 +80,17 @@ def train(
     now = state.standing
     if not now.stop:
         model.optimizer.learning_rate.assign(now.learning_rate)
-        remaining = range(len(history), spec.epochs)
-        model.fit(
-            _training_dataset(data.stream(remaining), data.signature),
-            initial_epoch=len(history),
-            epochs=spec.epochs,
-            steps_per_epoch=data.steps,
-            validation_data=_validation_dataset(data.valid),
-            shuffle=False,
-            verbose=0,
-            callbacks=[_EpochEnd(state, data.steps)],
-        )
+        with _closing(data.stream(range(len(history), spec.epochs))) as batches:
+            model.fit(
+                _training_dataset(batches, data.signature),
+                initial_epoch=len(history),
+                epochs=spec.epochs,
+                steps_per_epoch=data.steps,
+                validation_data=_validation_dataset(data.valid),
+                shuffle=False,
+                verbose=0,
+                callbacks=[_EpochEnd(state, data.steps)],
+            )
         now = state.standing
     checkpoints.load(model, now.best_epoch)
     return TrainResult(len(state.history), now.best_epoch, now.best_loss)
@@ -188,6 +190,26 @@ def _resumable(history: list[Row], checkpoints: Checkpoints) -> list[Row]:
     """
     saved = [epoch for epoch in checkpoints.epochs() if epoch <= len(history)]
     return history[: max(saved, default=0)]
+
+
+@contextmanager
+def _closing(batches: Generator[Raw, None, None]) -> Iterator[Iterator[Raw]]:
+    """Close a stream at the end: one that is left early would keep its samplers, and the CPUs that the next unit needs.
+
+    tf.data reads ahead, so that the stream may be at work for a moment longer than the training.
+    """
+    try:
+        yield batches
+    finally:
+        deadline = time.monotonic() + _CLOSE_S
+        while True:
+            try:
+                batches.close()
+                break
+            except ValueError:  # the generator is running
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
 
 def _training_dataset(batches: Iterator[Raw], signature: dict[str, Signature]) -> tf.data.Dataset:

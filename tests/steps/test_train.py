@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,18 @@ def batch(seed: int) -> dict[str, np.ndarray]:
     return {"sequence": rng.integers(0, 4, (16, 40)).astype(np.uint8), "cuts": counts}
 
 
-def stream(epochs: Sequence[int]) -> Iterator[dict[str, np.ndarray]]:
-    for epoch in epochs:
-        for step in range(STEPS):
-            yield batch(100 * epoch + step)
+left: list[str] = []  # what became of each stream
+
+
+def stream(epochs: Sequence[int]) -> Generator[dict[str, np.ndarray], None, None]:
+    try:
+        for epoch in epochs:
+            for step in range(STEPS):
+                yield batch(100 * epoch + step)
+        left.append("read to its end")
+    except GeneratorExit:
+        left.append("closed")
+        raise
 
 
 class InterruptedHereError(Exception):
@@ -164,3 +172,21 @@ def test_loss_that_is_not_finite_ends_training_and_saves_nothing(tmp_path: Path)
     with pytest.raises(RunError, match=r"lower training\.learning_rate"):
         run(tmp_path, learning_rate=1e30, warmup_steps=0)
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_stream_that_is_left_early_is_closed(tmp_path: Path) -> None:
+    """Else its Ray samplers keep the CPUs that the next unit waits for."""
+    left.clear()
+    result, _ = run(tmp_path, epochs=40, patience=1, learning_rate=1.0, clip_norm=0.1, schedule="plateau")
+    assert result.epochs < 40
+    assert left == ["closed"]
+
+
+def test_stream_is_closed_when_training_fails(tmp_path: Path) -> None:
+    def fail(row: Any) -> None:
+        raise InterruptedHereError
+
+    left.clear()
+    with pytest.raises(InterruptedHereError):
+        run(tmp_path, epochs=40, on_epoch=fail)
+    assert left == ["closed"]

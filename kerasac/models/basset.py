@@ -66,7 +66,7 @@ def _blocks(tensor: Any, width_bp: int, parameters: BassetParameters) -> Any:
 
 def _activated(tensor: Any, name: str, parameters: BassetParameters) -> Any:
     if parameters.batch_norm:
-        tensor = layers.BatchNormalization(name=f"{name}_norm")(tensor)
+        tensor = layers.BatchNormalization(momentum=parameters.norm_momentum, name=f"{name}_norm")(tensor)
     return layers.ReLU(name=f"{name}_relu")(tensor)
 
 

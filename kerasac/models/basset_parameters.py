@@ -18,8 +18,10 @@ class BassetParameters:
 
     Block i has ``filters[i]`` filters of ``kernels[i]`` positions, and takes the maximum of every ``pools[i]``
     positions (1 = no pooling). ``dense`` are the sizes of the layers after them; ``dropout`` the share of their
-    features dropped while training. With ``batch_norm`` all of them are normalised before the ReLU. ``layout`` ``2d``
-    makes the same model of 2-D convolutions (1 x kernel), whose weights have one axis more.
+    features dropped while training. With ``batch_norm`` all of them are normalised before the ReLU, when predicting by
+    running means and variances, of which a training step keeps the share ``norm_momentum``: 0.9 as in Basset's Torch.
+    With Keras's and kerasAC's 0.99 they lag behind by hundreds of steps, and so does the first epochs' validation loss.
+    ``layout`` ``2d`` makes the same model of 2-D convolutions (1 x kernel), whose weights have one axis more.
 
     Sizes: a valid convolution takes kernel - 1 positions, pooling of p leaves a p-th, rounded down. 1,000 bases give
     327, 79 and 18 positions; the bases that rounding leaves over at the right end are not seen.
@@ -35,6 +37,7 @@ class BassetParameters:
     dense: tuple[int, ...] = (1000, 1000)
     dropout: float = 0.3
     batch_norm: bool = True
+    norm_momentum: float = 0.9
     padding: str = "valid"
     layout: str = "1d"
 
@@ -46,8 +49,9 @@ class BassetParameters:
                 f"model.filters has {len(self.filters)} numbers, model.kernels {len(self.kernels)} and model.pools "
                 f"{len(self.pools)}; give each one number a convolution (a pool of 1 does nothing)"
             )
-        if not 0 <= self.dropout < 1:
-            raise ModelError(f"model.dropout is {self.dropout}; it must be in 0 … 1, 1 excluded")
+        for share in ("dropout", "norm_momentum"):
+            if not 0 <= getattr(self, share) < 1:
+                raise ModelError(f"model.{share} is {getattr(self, share)}; it must be in 0 … 1, 1 excluded")
         for name, known in (("padding", _PADDINGS), ("layout", _LAYOUTS)):
             value = getattr(self, name)
             if value not in known:

@@ -132,6 +132,7 @@ def test_contract_that_basset_cannot_fulfil_is_refused(contract: Contract, expec
         ({"kernels": (19, 11.0, 7)}, "model.kernels has 11.0; it is"),
         ({"dense": ("1000",)}, "model.dense has '1000'; it is"),
         ({"dropout": 1.0}, "model.dropout is 1.0; it must be in 0"),
+        ({"norm_momentum": 1.0}, "model.norm_momentum is 1.0; it must be in 0"),
         ({"padding": "vaild"}, "model.padding is 'vaild'; did you mean 'valid'?"),
         ({"layout": "3d"}, "model.layout is '3d'; known: 1d, 2d"),
     ],

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from kerasac.cache.files import lock, locked, nearest_folder, remove, write_whole
+from kerasac.cache.files import is_at, lock, locked, nearest_folder, remove, write_whole
 from kerasac.errors import CacheError
 
 MANIFEST = "manifest.json"
@@ -69,11 +69,12 @@ def shrink(limit_bytes: int | None = None) -> list[str]:
     The limit is by default ``KERASAC_CACHE_GB``, or half of the disk that is free or already taken by the cache.
     What killed builders left is removed as well. Entries that a process is using are kept.
     """
-    _remove_leftovers()
-    entries = _entries()
-    total = sum(found.bytes for found in entries)
-    limit = _limit_bytes(total) if limit_bytes is None else limit_bytes
-    return _drop(entries, total - limit)
+    with _dropping():
+        _remove_leftovers()
+        entries = _entries()
+        total = sum(found.bytes for found in entries)
+        limit = _limit_bytes(total) if limit_bytes is None else limit_bytes
+        return _drop(entries, total - limit)
 
 
 def make_room(n_bytes: int) -> None:
@@ -87,7 +88,8 @@ def make_room(n_bytes: int) -> None:
     folder = nearest_folder(cache_folder())
     missing = n_bytes - shutil.disk_usage(folder).free
     if missing > 0:
-        _drop(_entries(), missing)
+        with _dropping():
+            _drop(_entries(), missing)
         missing = n_bytes - shutil.disk_usage(folder).free
     if missing > 0:
         raise CacheError(
@@ -129,12 +131,17 @@ def _is_whole(folder: Path, *, verify: bool) -> bool:
 
 def _damage(folder: Path, *, verify: bool) -> str | None:
     try:
-        files = json.loads((folder / MANIFEST).read_text())["files"]
-    except (OSError, ValueError, KeyError):
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if manifest["version"] != FORMAT_VERSION:
+            return f"its version is {manifest['version']}"
+        files = [(str(name), int(n_bytes), int(checksum)) for name, (n_bytes, checksum) in manifest["files"].items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return f"its {MANIFEST} cannot be read"
-    for name, (n_bytes, checksum) in files.items():
+    for name, n_bytes, checksum in files:
         path = folder / name
-        found = path.stat().st_size if path.exists() else 0
+        if not path.exists():
+            return f"{name} is missing"
+        found = path.stat().st_size
         if found != n_bytes:
             return f"{name} has {found:,} bytes instead of {n_bytes:,}"
         if verify and _checksum(path) != checksum:
@@ -155,7 +162,7 @@ def _hold(folder: Path) -> None:
     """Keep a shared lock on an entry until this process ends, and note that it was used."""
     path = _lock_file(folder, "use")
     with _held_guard:
-        if path not in _held or not path.exists():  # somebody may have cleared the cache
+        if path not in _held or not is_at(_held[path], path):  # somebody may have cleared the cache
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("a")
             lock(handle, path, fcntl.LOCK_SH)
@@ -175,6 +182,13 @@ def _drop(entries: list[_Entry], surplus: int) -> list[str]:
     return dropped
 
 
+@contextmanager
+def _dropping() -> Iterator[None]:
+    """Let one process at a time look through the cache and drop entries."""
+    with locked(cache_folder() / _LOCKS / "dropping"):
+        yield
+
+
 def _drop_unused(folder: Path) -> bool:
     path = _lock_file(folder, "use")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -182,6 +196,8 @@ def _drop_unused(folder: Path) -> bool:
         try:
             lock(handle, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            return False
+        if not folder.exists():
             return False
         doomed = folder.with_name(folder.name + _PARTIAL)
         remove(doomed)
@@ -210,7 +226,11 @@ def _entries() -> list[_Entry]:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # it may be damaged, and just be made again
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _last_used_ns(folder: Path) -> int:
@@ -229,8 +249,13 @@ def _limit_bytes(held: int) -> int:
         return (shutil.disk_usage(cache_folder()).free + held) // 2
     try:
         return int(float(given) * 1e9)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise CacheError(f"KERASAC_CACHE_GB is {given!r}; it takes a number of gigabytes") from None
+
+
+def _is_ours(path: object) -> bool:
+    """Whether a path that could not be written is in the cache, rather than a file that is read for it."""
+    return isinstance(path, str) and Path(path).is_relative_to(nearest_folder(cache_folder()))
 
 
 @contextmanager
@@ -243,7 +268,7 @@ def _explained(name: str) -> Iterator[None]:
                 f"no room in the cache {cache_folder()} for {name} ({error.strerror}); free some, or set KERASAC_CACHE "
                 "to a folder on another disk"
             ) from error
-        if error.errno in _NOT_OURS:
+        if error.errno in _NOT_OURS and _is_ours(error.filename):
             raise CacheError(
                 f"cannot write the cache {cache_folder()} ({error.strerror}: {error.filename}); set KERASAC_CACHE to a "
                 "folder that is yours"

@@ -31,8 +31,10 @@ def file_facts(path: Path) -> dict[str, object]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, remove_after: bool = False) -> Iterator[None]:
     """Hold an exclusive lock on ``path`` (created when missing); the system frees it when the process ends.
+
+    With ``remove_after`` the file is removed at the end, while it is held: who waited for it makes it again.
 
     Raises
     ------
@@ -40,9 +42,25 @@ def locked(path: Path) -> Iterator[None]:
         When the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        lock(handle, path, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("a") as handle:
+            lock(handle, path, fcntl.LOCK_EX)
+            if not is_at(handle, path):  # whoever held it before removed the file
+                continue
+            try:
+                yield
+            finally:
+                if remove_after:
+                    path.unlink(missing_ok=True)
+            return
+
+
+def is_at(handle: TextIO, path: Path) -> bool:
+    """Whether an open file is still the one at its path."""
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def lock(handle: TextIO, path: Path, how: int) -> None:

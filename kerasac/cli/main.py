@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 
 from kerasac import __version__
-from kerasac.cache import location
 from kerasac.cli.check import check
 from kerasac.cli.folds import folds_app
+from kerasac.cli.ingest import ingest
+from kerasac.cli.init import init
 from kerasac.cli.labels import labels
 from kerasac.cli.loss_weights import loss_weights
 from kerasac.cli.negatives import negatives
@@ -26,6 +27,7 @@ from kerasac.cli.options import (
     read_experiment,
     set_volume,
 )
+from kerasac.cli.shift import shift
 from kerasac.cli.windows import windows
 from kerasac.errors import KerasacError
 
@@ -65,58 +67,6 @@ def cv(
 
 
 @app.command()
-def init() -> None:
-    """Print an experiment file to start from."""
-    template = Path(__file__).parents[1] / "templates" / "experiment.yaml"
-    sys.stdout.write(template.read_text())
-
-
-@app.command()
-def ingest(
-    metadata: Annotated[
-        Path,
-        typer.Argument(help="TSV: 'dataset' and a column an attribute; cells are file paths or URLs.", parser=location),
-    ],
-    attributes: Annotated[str, typer.Option(help="TSV of attribute and type, or the name of a built-in set.")],
-    chrom_sizes: Annotated[Path, typer.Option(help="Chromosome sizes (or a FASTA index).", parser=location)],
-    out: Annotated[Path, typer.Option(help="TileDB array to write.", parser=location)],
-    add: Annotated[bool, typer.Option(help="Add the tables' tracks to the array that is there.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace an array that is there; with --add, only the tracks it has already.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(help="Ray workers of this machine; default: by the work.")] = None,
-    data: DataFolder = None,
-    verbose: Verbose = 0,
-) -> None:
-    """Write bigWig and BED tracks into a TileDB array.
-
-    The array has seqdataloader's schema. An interrupted ingest goes on when called again. All paths may be URLs
-    (https://, s3://); of them, files are fetched once.
-    """
-    set_volume(verbose, quiet=False)
-    from kerasac.cache import in_threads
-    from kerasac.cli.show import ingest_progress, show_facts
-    from kerasac.runs.nodes import node_shards
-    from kerasac.runs.session import closing_ray
-    from kerasac.store.ingest import ingest as write_array
-
-    with closing_ray(), node_shards(workers, short=in_threads) as shards, ingest_progress() as progress:
-        layout = write_array(
-            metadata,
-            attributes,
-            chrom_sizes,
-            out,
-            base=data,
-            overwrite=overwrite,
-            add=add,
-            shards=shards,
-            progress=progress,
-        )
-    facts = [("datasets", ", ".join(layout.datasets)), ("attributes", ", ".join(layout.attributes))]
-    show_facts(f"wrote {layout.path}", facts, Console())
-
-
-@app.command()
 def ui(
     run: Annotated[Path | None, typer.Argument(help="Run folder; default: the newest in runs/.")] = None,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
@@ -143,6 +93,9 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
 
 app.command()(check)
+app.command()(init)
+app.command()(ingest)
+app.command()(shift)
 app.command()(labels)
 app.command()(negatives)
 app.command()(windows)

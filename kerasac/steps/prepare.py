@@ -161,7 +161,7 @@ def _tracks(experiment: Experiment) -> list[Track]:
 def _check_values(prepared: PreparedWindows) -> None:
     """Refuse chromosomes of the folds on which a track has no value at all; log those with gaps."""
     if not prepared.source.decoded:
-        logger.info("the array is read block by block, so it was not searched for chromosomes without values")
+        logger.warning("the array is read block by block, and was not searched for chromosomes without values")
         return
     used = {chrom for fold in prepared.folds for split in fold.as_dict().values() for chrom in split}
     for decoded in prepared.source.decoded:

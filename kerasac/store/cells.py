@@ -17,7 +17,7 @@ from kerasac.genome.assembly import Assembly, IntArray, check_same_sizes
 from kerasac.genome.intervals import LAST_COLUMN, Spans, read_bed, summit_outside
 from kerasac.store.schema import BED_DTYPE, BIGWIG_DTYPE
 from kerasac.store.slabs import Track, no_value, read_slabs
-from kerasac.store.tables import AttributeType, StoredTrack, TrackSource
+from kerasac.store.tables import AttributeType, CountedReads, StoredTrack, TrackSource
 
 Cells = npt.NDArray[np.float32] | npt.NDArray[np.integer[Any]]
 
@@ -30,8 +30,8 @@ def read_cells(kind: AttributeType, file: TrackSource, assembly: Assembly, low: 
     """Return the cells of genome rows ``low … high - 1`` of one source, shape (high − low,).
 
     A bigWig gives float32: its values, 0 where it has none, NaN on chromosomes that it lacks. A BED gives uint8:
-    0 outside, 1 inside an interval, 2 at a summit. A stored track's cells are copied. Without a source all cells are
-    NaN, or 0.
+    0 outside, 1 inside an interval, 2 at a summit. Reads give float32: counts of their shifted 5' ends. A stored
+    track's cells are copied. Without a source all cells are NaN, or 0.
 
     Raises
     ------
@@ -40,6 +40,8 @@ def read_cells(kind: AttributeType, file: TrackSource, assembly: Assembly, low: 
     """
     if isinstance(file, StoredTrack):
         return _stored_cells(file, low, high)
+    if isinstance(file, CountedReads):
+        return file.counts.cells(file.strand, low, high).astype(BIGWIG_DTYPE)
     if file is None:
         return np.full(high - low, np.nan, BIGWIG_DTYPE) if kind.is_signal else np.full(high - low, OUTSIDE, BED_DTYPE)
     if kind == AttributeType.BIGWIG:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import numpy as np
 
 from kerasac.cache import ShardMap, entry, in_process, make_room, reserve
+from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly
 from kerasac.genome.intervals import Spans
 from kerasac.store.scan import SHARD_BP, cuts, entry_name
@@ -253,7 +254,13 @@ def _join_sparse(parts: Sequence[_Part], folder: Path, assembly: Assembly) -> No
 
 
 def _column(part: _Part, folder: Path, name: str, dtype: str) -> Array:
-    return np.fromfile(part.file(folder, name), dtype=dtype) if part.n else np.empty(0, dtype=dtype)
+    """Map a column of a part; parts of a human genome are more than fit the memory."""
+    if not part.n:
+        return np.empty(0, dtype=dtype)
+    column = np.memmap(part.file(folder, name), dtype=dtype, mode="r")
+    if len(column) != part.n:
+        raise StoreError(f"{part.file(folder, name)} has {len(column):,} values instead of {part.n:,}; decode again")
+    return column
 
 
 def _remove_parts(parts: Sequence[_Part], folder: Path, name: str) -> None:

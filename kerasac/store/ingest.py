@@ -7,7 +7,7 @@ import logging
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,27 +29,40 @@ from kerasac.cache import (
 )
 from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly, read_chrom_sizes
+from kerasac.genome.sequence import token_genome
 from kerasac.store.cells import check_file, read_cells
 from kerasac.store.extend import extended
+from kerasac.store.reads import InsertionCounts, ReadsSpec, count_reads
 from kerasac.store.schema import (
     BED_DTYPE,
     BIGWIG_DTYPE,
     FORMAT_VERSION,
     TILE_BP,
     StoreLayout,
+    check_unchanged,
     create_array,
     is_array,
     read_layout,
 )
 from kerasac.store.slabs import Array, Track
 from kerasac.store.stored_runs import Runs, joined, runs_of, write_stored
-from kerasac.store.tables import AttributeType, Dataset, StoredTrack, TrackSource, read_attributes, read_metadata
+from kerasac.store.tables import (
+    AttributeType,
+    CountedReads,
+    Dataset,
+    StoredTrack,
+    TrackSource,
+    read_attributes,
+    read_metadata,
+)
 
 SLAB_BYTES = 128 * 2**20  # cells of a partition before compression; TileDB holds about as much again
 # Rows that share a checksum: those of an array's cells do not depend on how it was cut into partitions.
 CHECKSUM_BP = 16 * TILE_BP
 # TileDB sees no array where there is no schema: what is uploaded last makes the rest visible.
 SCHEMA_FOLDER = "__schema"
+
+_DONE = "done.jsonl"
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +154,8 @@ def ingest(
     base: Path | None = None,
     overwrite: bool = False,
     add: bool = False,
+    reads: ReadsSpec | None = None,
+    fasta: Path | None = None,
     shards: ShardMap = in_process,
     progress: Callable[[int, int], None] | None = None,
 ) -> StoreLayout:
@@ -160,6 +175,8 @@ def ingest(
         working directory.
     overwrite: replace an array that is there; with ``add``, only the tracks that it has already.
     add: join the tables' tracks with those of the array that is there, in a new array that takes its place.
+    reads: which reads of BAM, fragment and tagAlign files count, and their shift; by default that of ATAC-seq is found.
+    fasta: the genome, for finding the shift of reads by their motif.
     shards: runs the partitions; by default this process does, one after the other.
     progress: called with (partitions done, partitions in all).
 
@@ -168,21 +185,23 @@ def ingest(
     StoreError, GenomeError
         When the array exists, or any input is missing or does not fit the chromosome sizes; nothing is written.
     """
-    _check_out(out, overwrite=overwrite or add)
-    plan = plan_ingest(metadata, attributes, chrom_sizes, out, base=base, add=add, overwrite=overwrite)
-    check_inputs(plan)
-    staged = plan if url_of(out) is None else _staged(plan)
-    lock = staged.unfinished.with_name(staged.unfinished.name + ".lock")
-    try:
-        with locked(lock):
-            _check_out(out, overwrite=overwrite or add)  # again: another process may have finished it meanwhile
-            if staged is plan or not staged.out.exists():
-                _write(staged, shards, progress or (lambda done, total: None))
-            if staged is not plan:
-                upload_folder(staged.out, str(url_of(out)), last=SCHEMA_FOLDER)
-                remove(staged.out.parent)
-    finally:
-        lock.unlink(missing_ok=True)
+    read = partial(plan_ingest, metadata, attributes, chrom_sizes, out, base=base, add=add, overwrite=overwrite)
+    if _leftovers(out):
+        with locked(_lock_of(out), remove_after=True):
+            _finish_replacing(out)
+    _check_out(out, overwrite=overwrite, add=add)
+    plan = read()
+    check_inputs(plan)  # mistakes are said before anything is made, or waited for
+    with locked(_lock_of(out), remove_after=True):
+        _check_out(out, overwrite=overwrite, add=add)  # again: another process may have finished it meanwhile
+        plan = read() if add else plan  # again: the array may be another one now
+        plan = with_counted_reads(plan, reads or ReadsSpec(), fasta)
+        staged = plan if url_of(out) is None else _staged(plan)
+        if staged is plan or not staged.out.exists():
+            _write(staged, shards, progress or (lambda done, total: None))
+        if staged is not plan:
+            upload_folder(staged.out, str(url_of(out)), last=SCHEMA_FOLDER)
+            remove(staged.out.parent)
     return read_layout(str(out))
 
 
@@ -216,15 +235,49 @@ def check_inputs(plan: IngestPlan) -> None:
             if file is None:
                 cells = "NaN" if kind.is_signal else "0"
                 logger.warning("dataset %s has no %s: its cells are %s", dataset.name, attribute, cells)
-            elif isinstance(file, Path):
+            elif isinstance(file, Path) and kind.strand is None:
                 check_file(kind, file, plan.assembly)
+
+
+def with_counted_reads(plan: IngestPlan, spec: ReadsSpec, fasta: Path | None) -> IngestPlan:
+    """Count the 5' ends of every file of reads, once, and find their shifts; each is said with what was left out.
+
+    Raises
+    ------
+    StoreError, GenomeError
+        When a file cannot be read, or its shift is not clear and was not given.
+    """
+    genome = None if fasta is None else token_genome(fasta, plan.assembly)
+    counted: dict[Path, InsertionCounts] = {}
+    datasets = []
+    for dataset in plan.datasets:
+        files = dict(dataset.files)
+        for name, file in dataset.files.items():
+            strand = plan.attributes[name].strand
+            if strand is None or not isinstance(file, Path):
+                continue
+            if file not in counted:
+                counted[file] = count_reads(file, plan.assembly, spec, genome=genome)
+                _say_reads(file, counted[file])
+            files[name] = CountedReads(counted[file], strand)
+        datasets.append(replace(dataset, files=files))
+    return replace(plan, datasets=tuple(datasets))
+
+
+def _say_reads(file: Path, counts: InsertionCounts) -> None:
+    how = "as given" if counts.evidence is None else "found by the motif"
+    skipped = [f"{n:,} {reason}" for reason, n in counts.facts.skipped.items() if n]
+    off = counts.n_shifted_off()
+    left_out = ", ".join([*skipped, *([f"{off:,} shifted off their chromosome"] if off else [])]) or "none"
+    n_ends = counts.facts.plus + counts.facts.minus
+    logger.warning("%s: %s 5' ends, shift %s (%s); left out: %s", file.name, f"{n_ends:,}", counts.shift, how, left_out)
 
 
 def init(plan: IngestPlan) -> set[int]:
     """Create the unfinished array, or find the one of an interrupted ingest; return the partitions done."""
     done = _read_done(plan)
     if done is None:
-        remove(plan.unfinished)
+        _remove_unfinished(plan.unfinished)
         plan.unfinished.mkdir(parents=True)
         create_array(str(plan.array), plan.assembly, [dataset.name for dataset in plan.datasets], plan.dtypes)
         done = set()
@@ -260,13 +313,12 @@ def finalise(plan: IngestPlan) -> None:
     _drop_uncommitted(plan.array)
     _consolidate(plan.array)
     _write_facts(plan)
-    replaced = plan.out.with_name(plan.out.name + ".replaced")
-    remove(replaced)
+    for layout in _read_arrays(plan):
+        check_unchanged(layout)
     if plan.out.exists():
-        plan.out.rename(replaced)
+        plan.out.rename(_replaced(plan.out))
     plan.array.rename(plan.out)
-    remove(replaced)
-    remove(plan.unfinished)
+    _finish_replacing(plan.out)
 
 
 def _write(plan: IngestPlan, shards: ShardMap, progress: Callable[[int, int], None]) -> None:
@@ -290,25 +342,70 @@ def _write(plan: IngestPlan, shards: ShardMap, progress: Callable[[int, int], No
     finalise(plan)
 
 
+def _replaced(out: Path) -> Path:
+    """Return where an array lies while another takes its place."""
+    return out.with_name(out.name + ".replaced")
+
+
+def _leftovers(out: Path) -> list[Path]:
+    """Return what an interrupted ingest left beside an array."""
+    if url_of(out) is not None:
+        return []
+    return [path for path in (_replaced(out), out.with_name(out.name + ".partial")) if path.exists()]
+
+
+def _finish_replacing(out: Path) -> None:
+    """Bring to an end what finalise may have been killed in: one array is there, and it is whole."""
+    if url_of(out) is not None:
+        return
+    replaced, unfinished = _replaced(out), out.with_name(out.name + ".partial")
+    if replaced.exists() and not out.exists():
+        replaced.rename(out)
+    remove(replaced)
+    if unfinished.exists() and not _array(unfinished).exists():
+        _remove_unfinished(unfinished)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove an unfinished array; its record goes first, or it would claim partitions that are gone."""
+    (folder / _DONE).unlink(missing_ok=True)
+    remove(folder)
+
+
+def _lock_of(out: Path) -> Path:
+    url = url_of(out)
+    if url is not None:
+        return cache_folder() / "uploads" / f"{digest({'url': url})}.lock"
+    return out.with_name(out.name + ".partial.lock")
+
+
+def _read_arrays(plan: IngestPlan) -> list[StoreLayout]:
+    """Return the arrays that tracks are copied from."""
+    sources = [file for dataset in plan.datasets for file in dataset.files.values()]
+    return list({s.layout.path: s.layout for s in sources if isinstance(s, StoredTrack)}.values())
+
+
 def _staged(plan: IngestPlan) -> IngestPlan:
     """Return the plan with an array in the cache, which stays there until it is uploaded whole."""
     facts = digest({"url": url_of(plan.out), "inputs": plan.fingerprint()})
     return replace(plan, out=cache_folder() / "uploads" / facts / plan.out.name)
 
 
-def _check_out(out: Path, *, overwrite: bool) -> None:
+def _check_out(out: Path, *, overwrite: bool, add: bool) -> None:
     url = url_of(out)
     if url is not None:
-        if overwrite:
+        if overwrite or add:
             raise StoreError(f"{url}: arrays of an object store are not replaced or added to; write a new one beside")
         if is_array(url):
             raise StoreError(f"array {url} already exists; use it as it is, or write another one beside")
         return
     if not out.exists():
+        if add:
+            raise StoreError(f"there is no array {out} to add to; leave --add out to make one")
         return
     if not is_array(str(out)):
         raise StoreError(f"{out} exists and is not a TileDB array; choose another --out")
-    if not overwrite:
+    if not (overwrite or add):
         raise StoreError(
             f"array {out} already exists; use it as it is, replace it with --overwrite, or add tracks to it with --add"
         )
@@ -316,6 +413,8 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
 
 def _source_facts(source: TrackSource) -> object:
     """Return what tells one state of a track's source from another."""
+    if isinstance(source, CountedReads):
+        return [source.counts.ends.state, list(source.counts.shift), source.strand]
     if isinstance(source, StoredTrack):
         return [source.layout.state, source.dataset, source.attribute]
     return source and file_facts(source)
@@ -363,12 +462,12 @@ def _facts_file(unfinished: Path | str, number: int) -> Path:
 
 
 def _done_file(plan: IngestPlan) -> Path:
-    return plan.unfinished / "done.jsonl"
+    return plan.unfinished / _DONE
 
 
 def _read_done(plan: IngestPlan) -> set[int] | None:
     """Return the partitions that an ingest of the same inputs has written, None when there was none."""
-    if not _done_file(plan).exists():
+    if not _done_file(plan).exists() or not plan.array.exists():
         return None
     head, *lines = _done_file(plan).read_text().split("\n")
     try:
@@ -376,7 +475,7 @@ def _read_done(plan: IngestPlan) -> set[int] | None:
     except (ValueError, KeyError):
         return None
     # The last line has no end when the writer died in it, and is left out: that partition is written again.
-    return {int(line) for line in lines[:-1]} if same else None
+    return {int(line) for line in lines[:-1] if line.isdigit()} if same else None
 
 
 @cache

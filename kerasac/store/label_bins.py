@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,7 +64,8 @@ class LabelBins:
     @cached_property
     def name(self) -> str:
         """Return the entry's name in the cache."""
-        return f"labels/{self.path.name.split('.')[0]}-{self.state}"
+        readable = re.sub(r"[^\w-]", "_", self.path.name.split("?")[0].split(".")[0])[:80]
+        return f"labels/{readable}-{self.state}"
 
     def ensure(self, *, verify: bool = False) -> Path:
         """Return the entry's folder on this machine, reading the file when it is not there.

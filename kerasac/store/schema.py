@@ -103,7 +103,7 @@ def create_array(
 ) -> StoreLayout:
     """Create an empty array of seqdataloader's schema and metadata.
 
-    Cells that are never written read as NaN (float32) or 255 (uint8). As in seqdataloader's arrays there
+    Cells that are never written read as NaN (float32) or 0 (uint8). As in seqdataloader's arrays there
     is one row more than bases, which stays so.
 
     Raises
@@ -124,12 +124,18 @@ def create_array(
         tiledb.Dim(_GENOME_DIM, domain=(0, assembly.total_bp), tile=tile_bp, dtype="uint32"),
         tiledb.Dim(_TASK_DIM, domain=(0, len(datasets) - 1), tile=1, dtype="uint32"),
     )
-    attrs = [tiledb.Attr(name, dtype=dtype, filters=_filters()) for name, dtype in attributes.items()]
+    attrs = [_attribute(name, dtype) for name, dtype in attributes.items()]
     schema = tiledb.ArraySchema(domain=domain, attrs=attrs, cell_order="row-major", tile_order="row-major")
     tiledb.Array.create(path, schema)
     with tiledb.open(path, "w") as array:
         array.meta.update(_metadata(assembly, datasets))
     return read_layout(path)
+
+
+def _attribute(name: str, dtype: np.dtype[Any]) -> tiledb.Attr:
+    # What was never written is in no peak; TileDB's own filling of uint8 is 255.
+    filling = {"fill": 0} if dtype == BED_DTYPE else {}
+    return tiledb.Attr(name, dtype=dtype, filters=_filters(), **filling)
 
 
 def _filters() -> tiledb.FilterList:

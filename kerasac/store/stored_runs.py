@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,7 +77,7 @@ def stored_runs(layout: StoreLayout, track: Track) -> Runs | None:
     try:
         with np.load(io.BytesIO(read_file(f"{layout.path}/{FOLDER}/{name}") or b"")) as columns:
             return Runs(columns["start"], columns["end"], columns["value"])
-    except (EOFError, OSError, ValueError, KeyError) as error:
+    except (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         logger.warning("%s/%s/%s cannot be read (%s); the array is scanned instead", layout.path, FOLDER, name, error)
         return None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from kerasac.cache import local_copy, location, url_of
 from kerasac.errors import RemoteError, StoreError, suggest
 from kerasac.genome.assembly import open_text
+from kerasac.store.reads import InsertionCounts, Strand
 from kerasac.store.schema import StoreLayout
 
 logger = logging.getLogger(__name__)
@@ -23,11 +24,20 @@ class AttributeType(StrEnum):
     BED_NO_SUMMIT = "bed_no_summit"
     BED_SUMMIT_FROM_LAST_COL = "bed_summit_from_last_col"
     BED_SUMMIT_FROM_PEAK_CENTER = "bed_summit_from_peak_center"
+    READS_PLUS = "reads_plus"
+    READS_MINUS = "reads_minus"
+    READS_UNSTRANDED = "reads_unstranded"
+
+    @property
+    def strand(self) -> Strand | None:
+        """Which 5' ends of a file of reads are counted; None for other files."""
+        name = self.value.removeprefix("reads_")
+        return Strand(name) if name != self.value else None
 
     @property
     def is_signal(self) -> bool:
         """Whether cells are a signal (float32) rather than marks of intervals (uint8)."""
-        return self == AttributeType.BIGWIG
+        return self == AttributeType.BIGWIG or self.strand is not None
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,15 @@ class StoredTrack:
     attribute: str
 
 
-TrackSource = Path | StoredTrack | None  # what a track's cells are made of; None: it has none
+@dataclass(frozen=True)
+class CountedReads:
+    """A track of the 5' ends in a file of reads, which are counted and whose shift is known."""
+
+    counts: InsertionCounts
+    strand: Strand
+
+
+TrackSource = Path | StoredTrack | CountedReads | None  # what a track's cells are made of; None: it has none
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ import pytest
 import tiledb
 
 from kerasac.errors import GenomeError, KerasacError, StoreError
+from kerasac.genome.assembly import Assembly
 from kerasac.store import ingest as ingest_room
 from kerasac.store.ingest import Partition, finalise, ingest, init, plan_ingest, write_partition
+from kerasac.store.reads import ReadsSpec, Shift
 from kerasac.store.scan import scan_spans
 from kerasac.store.schema import StoreLayout, create_array, read_layout
 from kerasac.store.slabs import Track
@@ -24,6 +26,7 @@ from kerasac.store.stored_runs import track_content
 CHR1, CHR2 = 40_000, 3_000
 TILE_BP = 16_384
 SIZES = {"chr1": CHR1, "chr2": CHR2}
+ASSEMBLY = Assembly(tuple(SIZES), tuple(SIZES.values()))
 ATTRIBUTES = "track\tbigwig\npeak\tbed_summit_from_last_col\nambig\tbed_no_summit\n"
 METADATA = "dataset\ttrack\tpeak\tambig\nA\ta.bw\tpeaks.bed\tambig.bed\nB\tb.bw\tpeaks.bed\t\n"
 # A summit that the second peak covers, one at the first base, and one on the last base of a chromosome.
@@ -423,3 +426,116 @@ def test_what_cannot_be_added_is_named_and_nothing_is_touched(
         ingest(*tables, add=True)
     assert read_layout(str(folder / "out.tdb")).state == before.state
     assert not (folder / "out.tdb.partial").exists()
+
+
+class KilledError(BaseException):
+    """Stands for the end of a process."""
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_add_killed_while_arrays_change_places_loses_none(
+    folder: Path, run: Ingest, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Killed before or after either rename, the same command ends with every track."""
+    before = run()
+    kept = cells(before, "track", "A")
+    bigwig(folder / "c.bw", SIZES, 3)
+    tables = more_tables(folder, "dataset\ttrack\nC\tc.bw\n", "track\tbigwig\n")
+    rename, calls = Path.rename, []
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name not in ("out.tdb", "array"):
+            return rename(self, target)
+        calls.append(self)
+        if len(calls) == step // 2 + 1:
+            if step % 2:
+                rename(self, target)
+            raise KilledError
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KilledError):
+            ingest(*tables, add=True)
+    if step < 3:
+        layout = ingest(*tables, add=True)
+    else:  # it was whole, so that C is there already
+        with pytest.raises(StoreError, match="has track of C already"):
+            ingest(*tables, add=True)
+        layout = read_layout(str(folder / "out.tdb"))
+    assert layout.datasets == ("A", "B", "C")
+    np.testing.assert_array_equal(cells(layout, "track", "A"), kept)
+    np.testing.assert_array_equal(cells(layout, "track", "C"), expected_track(3))
+    assert [path.name for path in folder.glob("out.tdb*")] == ["out.tdb"]
+
+
+def test_add_without_an_array_is_an_error(folder: Path, run: Ingest) -> None:
+    with pytest.raises(StoreError, match=r"there is no array .*out.tdb to add to; leave --add out"):
+        run(add=True)
+
+
+def test_array_written_while_it_is_added_to_is_an_error(
+    folder: Path, run: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = run()
+    bigwig(folder / "c.bw", SIZES, 3)
+
+    def also_write(plan: object) -> None:
+        with tiledb.open(layout.path, "w") as array:
+            array[0:1, 0] = {name: np.zeros(1, dtype) for name, dtype in layout.attributes.items()}
+        facts(plan)
+
+    facts = ingest_room._write_facts
+    monkeypatch.setattr(ingest_room, "_write_facts", also_write)
+    with pytest.raises(StoreError, match="was written to while it was in use"):
+        ingest(*more_tables(folder, "dataset\ttrack\nC\tc.bw\n", "track\tbigwig\n"), add=True)
+    assert read_layout(layout.path).datasets == ("A", "B")
+
+
+def test_unfinished_array_without_its_cells_is_made_again(folder: Path, run: Ingest, small_slabs: None) -> None:
+    """Its record would say that all is done."""
+    expected = cells(run(), "track", "A")
+    plan = plan_ingest(*(folder / name for name in ("metadata.tsv", "attributes.tsv", "chrom.sizes", "out.tdb")))
+    init(plan)
+    with (plan.unfinished / "done.jsonl").open("a") as record:
+        record.writelines(f"{part.number}\n" for part in plan.partitions())
+    shutil.rmtree(plan.array)
+    np.testing.assert_array_equal(cells(run(overwrite=True), "track", "A"), expected)
+
+
+def test_peaks_that_were_never_written_are_none(tmp_path: Path) -> None:
+    layout = create_array(str(tmp_path / "a.tdb"), ASSEMBLY, ["d"], {"peak": np.dtype(np.uint8)})
+    assert not cells(layout, "peak", "d").any()
+
+
+def test_reads_are_counted_by_strand_and_shifted(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "f.tsv").write_text("chr1\t100\t150\nchr1\t100\t160\nchr2\t2998\t3000\n")
+    (folder / "m.tsv").write_text("dataset\tplus\tminus\tboth\nA\tf.tsv\tf.tsv\tf.tsv\n")
+    (folder / "a.tsv").write_text("plus\treads_plus\nminus\treads_minus\nboth\treads_unstranded\n")
+    files = [folder / name for name in ("m.tsv", "a.tsv", "chrom.sizes", "r.tdb")]
+    layout = ingest(*files, reads=ReadsSpec(shift=Shift(4, -4)))
+    plus, minus, both = (cells(layout, name, "A") for name in ("plus", "minus", "both"))
+    assert {int(row): plus[row] for row in np.flatnonzero(plus)} == {104: 2}  # the third is shifted off chr2
+    assert {int(row): minus[row] for row in np.flatnonzero(minus)} == {145: 1, 155: 1, CHR1 + 2995: 1}
+    np.testing.assert_array_equal(both, plus + minus)
+    assert "6 5' ends, shift +4/−4 (as given); left out: 1 shifted off their chromosome" in caplog.text
+    with pytest.raises(StoreError, match=r"found by its motif, which needs the FASTA"):
+        ingest(*files, overwrite=True)
+
+
+@pytest.mark.shared
+def test_fragments_give_the_bigwigs_of_yeast(
+    shared_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = shared_dir / "data/yeast-atac"
+    kinds = {"plus": "reads_plus", "minus": "reads_minus", "unstranded": "reads_unstranded"}
+    names = [*kinds, *(f"{name}_bw" for name in kinds)]
+    reads, tracks = [str(data / "atac.fragments.bed.gz")] * 3, [str(data / f"atac.{name}.bw") for name in kinds]
+    rows = ("\t".join(["dataset", *names]), "\t".join(["yeast", *reads, *tracks]))
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "a.tsv").write_text("".join(f"{name}\t{kinds.get(name, 'bigwig')}\n" for name in names))
+    files = [tmp_path / "m.tsv", tmp_path / "a.tsv", data / "sacCer3.chrom.sizes", tmp_path / "r.tdb"]
+    layout = ingest(*files, fasta=data / "sacCer3.fa.gz")
+    for name in kinds:
+        np.testing.assert_array_equal(cells(layout, name, "yeast"), cells(layout, f"{name}_bw", "yeast"))
+    assert "829,822 5' ends, shift +4/−4 (found by the motif)" in caplog.text

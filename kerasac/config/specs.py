@@ -110,7 +110,7 @@ class TrackSpec(Spec):
         self._check_width()
         if self.transform == "counts_to_logit" and self.aggregate != "none":
             raise ValueError("counts_to_logit compares the positions of a profile; it takes no aggregate")
-        if self.pseudocount == 0 and self.transform in _INFINITE_AT_0 and not self._bounded_below:
+        if self.pseudocount == 0 and self.transform in _INFINITE_AT_0:
             raise ValueError(f"{self.transform} of a window without counts is infinite; set a pseudocount above 0")
         return self
 
@@ -128,11 +128,6 @@ class TrackSpec(Spec):
             raise ValueError(f"{SEQUENCE!r} is the genome's sequence; give the tracks beside it their own input")
         if self.aggregate != "none" or self.transform != "none" or self.dataset is not None or self.file is not None:
             raise ValueError("the sequence takes no aggregate, transform, dataset or file")
-
-    @property
-    def _bounded_below(self) -> bool:
-        """Whether windows with infinitely low values are dropped."""
-        return False
 
     @property
     def is_sequence(self) -> bool:
@@ -181,10 +176,6 @@ class OutputSpec(TrackSpec):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}; no window would be left")
         return self
-
-    @property
-    def _bounded_below(self) -> bool:
-        return self.min is not None
 
 
 class PeakPositions(Spec):

@@ -124,7 +124,7 @@ def _run(
     scratch = run_folder / ".ray"
     remove(scratch)
     with ray_session() as resources:
-        allotment = UnitAllotment(compute, len(pending), resources, decoded=bool(prepared.source.decoded))
+        allotment = UnitAllotment(compute, len(pending), resources, decoded=prepared.source.in_memory)
         logger.info("%d units, %s", len(pending), allotment.describe())
         decode_on_other_nodes(prepared.source)
         with ProgressView(pending, epochs, console, finished=len(units) - len(pending)) as view:

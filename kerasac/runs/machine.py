@@ -51,7 +51,7 @@ def look_at_machine(prepared: Prepared, run_folder: Path) -> tuple[list[Finding]
     n_units = len(prepared.folds) * len(prepared.experiment.seeds)
     n_parallel = 1
     try:
-        allotment = UnitAllotment(compute, n_units, resources, decoded=bool(prepared.source.decoded))
+        allotment = UnitAllotment(compute, n_units, resources, decoded=prepared.source.in_memory)
         facts.append(("units share it", allotment.describe()))
         n_parallel = allotment.max_parallel
     except KerasacError as error:

@@ -61,7 +61,7 @@ def open_ray() -> None:
     named = {key: value for key, value in os.environ.items() if key.startswith("KERASAC_")}
     try:
         ray.init(
-            address=address,
+            address=address or "local",  # else Ray joins whatever cluster it finds on this machine
             num_cpus=_narrower_cpus() if address is None else None,
             include_dashboard=False if address is None else None,
             log_to_driver=False,

@@ -8,6 +8,7 @@ import platform
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -83,7 +84,8 @@ def run_unit(prepared: Prepared, unit: Unit, share: Share, report: Report) -> No
         with locked(unit.folder / ".lock"):  # an orphan of a killed run may still be finishing its epoch
             _UnitRun(prepared, unit, share, report).run()
     except Exception as error:
-        (unit.folder / "error.txt").write_text(traceback.format_exc())
+        with suppress(OSError):  # it may be the folder that cannot be written
+            (unit.folder / "error.txt").write_text(traceback.format_exc())
         report({"event": "failed", "message": _message(error, unit)})
 
 

@@ -29,8 +29,21 @@ FloatArray = npt.NDArray[np.float32]
 
 _READ_ROWS = 4096  # windows read at a time where a result is reduced: bounds memory
 
-_OPPOSITES = (("plus", "minus"), ("pos", "neg"), ("fwd", "rev"), ("forward", "reverse"))
-_OPPOSITE = {word: other for pair in _OPPOSITES for word, other in (pair, pair[::-1])}
+_OPPOSITES = (
+    ("plus", "minus"),
+    ("pos", "neg"),
+    ("positive", "negative"),
+    ("fwd", "rev"),
+    ("forward", "reverse"),
+    ("watson", "crick"),
+)
+# As names are written: plus, Plus, PLUS.
+_OPPOSITE = {
+    case(word): case(other)
+    for pair in _OPPOSITES
+    for word, other in (pair, pair[::-1])
+    for case in (str.lower, str.capitalize, str.upper)
+}
 _STRAND_WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(_OPPOSITE)})(?![A-Za-z])")
 
 
@@ -67,8 +80,8 @@ class Source(Protocol):
         """How inputs and outputs are derived from what ``read`` gives."""
 
     @property
-    def decoded(self) -> tuple[DecodedTrack, ...]:
-        """The decoded tracks that windows are read from; none when they are read otherwise."""
+    def in_memory(self) -> bool:
+        """Whether windows are looked up in mapped files, rather than read from an array."""
 
     def ensure(self, shards: ShardMap = in_process, *, verify: bool = False) -> None:
         """See that this machine's cache holds what is read."""
@@ -125,6 +138,11 @@ class WindowSource:
     def decoded(self) -> tuple[DecodedTrack, ...]:
         """The decoded tracks, each once; none when windows are read from the array."""
         return tuple({track.name: track for group in self.groups for track in group.reader.decoded}.values())
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all windows come out of decoded tracks."""
+        return all(group.reader.in_memory for group in self.groups)
 
     @property
     def recipe(self) -> Recipe:
@@ -265,11 +283,22 @@ def strand_partners(tracks: Sequence[Track]) -> tuple[int, ...]:
 
     The partner of ``x_plus_y`` is ``x_minus_y`` of the same dataset when both are there; a track without a
     partner (unstranded) keeps its place.
+
+    Raises
+    ------
+    SamplingError
+        When two tracks could be the other strand of the same one.
     """
     order = []
     for i, track in enumerate(tracks):
         partners = (Track(track.dataset, attribute) for attribute in other_strands(track.attribute))
         order.append(next((tracks.index(partner) for partner in partners if partner in tracks), i))
+    for i, partner in enumerate(order):
+        if order[partner] != i:
+            raise SamplingError(
+                f"{tracks[i].attribute} and {tracks[order[partner]].attribute} could both be the other strand of "
+                f"{tracks[partner].attribute}; give attributes names with one word for the strand"
+            )
     return tuple(order)
 
 

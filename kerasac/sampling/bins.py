@@ -37,7 +37,7 @@ class BinSource:
     outputs: tuple[OutputSpec, ...]
     columns: dict[str, LabelBins]
 
-    decoded = ()  # nothing is: values are looked up
+    in_memory = True  # values are looked up in mapped files
 
     @property
     def labels(self) -> LabelBins:

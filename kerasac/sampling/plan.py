@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -24,6 +25,7 @@ BoolArray = npt.NDArray[np.bool_]
 VALID_SEED, TEST_SEED = 1_000_001, 1_000_002
 _MAX_ROUNDS = 50
 _MAX_MOVES = 10
+_LEAST_SHARE, _MAX_TRIES = 1e-3, 500_000  # of positions that pass, and of positions tried at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,19 +270,23 @@ class SamplingPlan:
     ) -> IntArray:
         """Draw ``n`` accepted positions uniformly, with replacement, from the bases of the spans."""
         drawn: list[IntArray] = [np.empty(0, dtype=np.int64)]
-        missing = n
+        missing, n_tried, n_passed = n, 0, 0
         for _ in range(_MAX_ROUNDS):
-            if not missing:
+            hopeless = n_tried > _MAX_TRIES and n_passed < _LEAST_SHARE * n_tried
+            if not missing or hopeless:
                 break
-            centers = spans.rows_at(rng.integers(0, spans.total_bp, size=max(missing, 64)))
-            accepted = centers[accept(windows_at(centers, is_peak=is_peak))][:missing]
-            drawn.append(accepted)
-            missing -= len(accepted)
+            share = max(n_passed / n_tried, _LEAST_SHARE) if n_tried else 1.0
+            size = min(max(math.ceil(missing / share), 64), max(n, _MAX_TRIES))
+            centers = spans.rows_at(rng.integers(0, spans.total_bp, size=size))
+            passed = centers[accept(windows_at(centers, is_peak=is_peak))]
+            n_tried, n_passed = n_tried + size, n_passed + len(passed)
+            drawn.append(passed[:missing])
+            missing -= len(drawn[-1])
         if missing:
             what = "peak" if is_peak else "background"
             raise SamplingError(
-                f"fold {self.fold.index}: of {n:,} {what} windows, {missing:,} could not be drawn within the outputs' "
-                "min and max; widen the range"
+                f"fold {self.fold.index}: of {n_tried:,} {what} windows, {n_passed:,} lie within the outputs' min and "
+                f"max, and {n:,} are asked for; widen the range"
             )
         return np.concatenate(drawn)
 

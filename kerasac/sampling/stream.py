@@ -26,7 +26,7 @@ def stream_in_process(
     source: Source, epoch: Callable[[int], Windows], epochs: Sequence[int], batch_size: int
 ) -> Generator[dict[str, Array], None, None]:
     """Yield the raw batches of these epochs (:meth:`Source.read`), read in this process."""
-    rows = BLOCK_ROWS if source.decoded else ARRAY_ROWS
+    rows = BLOCK_ROWS if source.in_memory else ARRAY_ROWS
     for number in epochs:
         windows = epoch(number)
         sizes = batch_sizes(len(windows), batch_size)
@@ -85,7 +85,7 @@ def _sampled_blocks(source: Source, plan: Windows, samplers: int) -> Iterator[di
     context.execution_options.resource_limits = ray.data.ExecutionResources(object_store_memory=RUN_AHEAD_BYTES)
     context.enable_progress_bars = False
     columns = {"center": plan.center, "reverse": plan.reverse, "is_peak": plan.is_peak}
-    rows = RAY_ROWS if source.decoded else ARRAY_ROWS
+    rows = RAY_ROWS if source.in_memory else ARRAY_ROWS
     starts = range(0, len(plan), rows)
     tables = [pd.DataFrame({k: v[low : low + rows] for k, v in columns.items()}) for low in starts]
     # from_blocks, not from_arrow: the latter starts a task, which hangs inside a full placement group.

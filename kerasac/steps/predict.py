@@ -60,8 +60,13 @@ def mean_profile(source: Source, windows: Windows, profile: Port) -> npt.NDArray
     total: Any = np.zeros((profile.width_bp, profile.n_tracks))
     for block in blocks_of(windows):
         total = total + source.batch(block).outputs[profile.name].sum(axis=0, dtype=np.float64)
-    share: npt.NDArray[np.float32] = (total / np.maximum(total.sum(axis=0), 1)).astype(np.float32)
+    share: npt.NDArray[np.float32] = (total / _divisor(total.sum(axis=0))).astype(np.float32)
     return share
+
+
+def _divisor(totals: Any) -> Any:
+    """Return totals to divide by; a task without counts has shares of 0."""
+    return np.where(totals > 0, totals, 1)
 
 
 def blocks_of(windows: Windows) -> Iterator[Windows]:

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from kerasac.config import TrainingSpec
-from kerasac.errors import RunError
+from kerasac.errors import KerasacError, RunError
 from kerasac.models.checkpoint import Checkpoints
 from kerasac.models.contract import Contract
 from kerasac.models.feed import FedModel
@@ -194,12 +194,26 @@ def _resumable(history: list[Row], checkpoints: Checkpoints) -> list[Row]:
 
 @contextmanager
 def _closing(batches: Generator[Raw, None, None]) -> Iterator[Iterator[Raw]]:
-    """Close a stream at the end: one that is left early would keep its samplers, and the CPUs that the next unit needs.
+    """Close a stream at the end, and raise its errors as they were.
 
-    tf.data reads ahead, so that the stream may be at work for a moment longer than the training.
+    One that is left early would keep its samplers, and the CPUs that the next unit needs. tf.data reads ahead, so that
+    the stream may be at work for a moment longer than the training.
     """
+    raised: list[Exception] = []
+
+    def noting() -> Iterator[Raw]:
+        try:
+            yield from batches
+        except Exception as error:
+            raised.append(error)
+            raise
+
     try:
-        yield batches
+        yield noting()
+    except Exception:
+        if raised:  # tf.data's own error has its text on one of its many lines
+            raise _own_error(raised[0]) from None
+        raise
     finally:
         deadline = time.monotonic() + _CLOSE_S
         while True:
@@ -208,8 +222,15 @@ def _closing(batches: Generator[Raw, None, None]) -> Iterator[Iterator[Raw]]:
                 break
             except ValueError:  # the generator is running
                 if time.monotonic() > deadline:
-                    raise
+                    logger.warning("the stream of windows did not end; its samplers may go on for a while")
+                    break
                 time.sleep(0.02)
+
+
+def _own_error(error: Exception) -> Exception:
+    """Return what a sampler raised, without what Ray puts around it."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, KerasacError) else error
 
 
 def _training_dataset(batches: Iterator[Raw], signature: dict[str, Signature]) -> tf.data.Dataset:

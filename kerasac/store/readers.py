@@ -36,6 +36,10 @@ class TrackReader(Protocol):
         """The entries of the cache that the reader maps; none when it reads the array."""
 
     @property
+    def in_memory(self) -> bool:
+        """Whether every window that training asks for comes out of decoded tracks."""
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """A type that holds every value: the narrowest where the tracks are decoded, else float32."""
 
@@ -59,6 +63,11 @@ class MapReader:
     def tracks(self) -> tuple[Track, ...]:
         """See :class:`TrackReader`."""
         return tuple(decoded.track for decoded in self.decoded)
+
+    @property
+    def in_memory(self) -> bool:
+        """See :class:`TrackReader`."""
+        return True
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -94,6 +103,11 @@ class SpanReader:
     def tracks(self) -> tuple[Track, ...]:
         """See :class:`TrackReader`."""
         return self.outside.tracks
+
+    @property
+    def in_memory(self) -> bool:
+        """See :class:`TrackReader`."""
+        return self.complete
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -143,6 +157,11 @@ class SparseReader:
         return tuple(decoded.track for decoded in self.decoded)
 
     @property
+    def in_memory(self) -> bool:
+        """See :class:`TrackReader`."""
+        return True
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """See :class:`TrackReader`."""
         return widest([column.values.dtype for column in self._columns])
@@ -175,6 +194,11 @@ class BlockReader:
     def decoded(self) -> tuple[DecodedTrack, ...]:
         """See :class:`TrackReader`."""
         return ()
+
+    @property
+    def in_memory(self) -> bool:
+        """See :class:`TrackReader`."""
+        return False
 
     @property
     def dtype(self) -> np.dtype[Any]:

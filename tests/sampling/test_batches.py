@@ -354,3 +354,13 @@ def test_batches_are_full_but_the_last(n_windows: int, batch_size: int) -> None:
     assert sum(sizes) == n_windows
     assert all(size == batch_size for size in sizes[:-1])
     assert all(0 < size <= batch_size for size in sizes)
+
+
+def test_strand_words_are_known_however_they_are_written() -> None:
+    names = ("x_positive", "x_negative", "Plus", "Minus", "a.WATSON", "a.CRICK", "unstranded")
+    assert strand_partners([Track("d", name) for name in names]) == (1, 0, 3, 2, 5, 4, 6)
+
+
+def test_two_tracks_that_could_be_the_same_other_strand_are_refused() -> None:
+    with pytest.raises(SamplingError, match="could both be the other strand of minus_fwd"):
+        strand_partners([Track("d", name) for name in ("plus_fwd", "minus_fwd", "minus_rev")])

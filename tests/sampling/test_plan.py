@@ -282,7 +282,7 @@ def test_empty_split_is_named_when_the_plan_is_made(changes: dict[str, Any], exp
 
 def test_filter_that_nothing_passes_is_named() -> None:
     with pytest.raises(
-        SamplingError, match="of 300 peak windows, 300 could not be drawn within the outputs' min and max"
+        SamplingError, match="of 600,300 peak windows, 0 lie within the outputs' min and max, and 300 are asked for"
     ):
         plan(POSITIONS, accept=lambda windows: windows.center < 0).train(0)
 
@@ -309,3 +309,15 @@ def test_digest_follows_every_column(column: str) -> None:
         table, **{column: getattr(table, column)[::-1] if column == "center" else np.array([True, False])}
     )
     assert changed.digest() != table.digest()
+
+
+@pytest.mark.parametrize("share", [0.5, 0.05, 0.004])
+def test_windows_that_few_positions_pass_for_are_found(share: float) -> None:
+    """Each further draw is as large as the share that passed asks for."""
+
+    def some_pass(windows: Windows) -> np.ndarray:
+        return np.random.default_rng(len(windows)).random(len(windows)) < share
+
+    spans = Spans.from_bounds(np.array([0]), np.array([100_000]))
+    drawn = plan(POSITIONS)._draw_positions(spans, np.random.default_rng(0), 20_000, some_pass)
+    assert len(drawn) == 20_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerasac.config import OutputSpec, TrackSpec, TrainingSpec
-from kerasac.errors import RunError
+from kerasac.errors import RunError, StoreError
 from kerasac.models.backend import prepare_backend
 from kerasac.models.contract import Contract, Port
 from kerasac.models.registry import BPNetParameters, build_model
@@ -190,3 +190,15 @@ def test_stream_is_closed_when_training_fails(tmp_path: Path) -> None:
     with pytest.raises(InterruptedHereError):
         run(tmp_path, epochs=40, on_epoch=fail)
     assert left == ["closed"]
+
+
+def test_error_of_the_stream_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tf.data would give an UnknownError of many lines."""
+
+    def changed(epochs: Sequence[int]) -> Generator[dict[str, np.ndarray], None, None]:
+        yield batch(0)
+        raise StoreError("array a.tdb was written to while it was in use")
+
+    monkeypatch.setitem(globals(), "stream", changed)
+    with pytest.raises(StoreError, match=r"^array a.tdb was written to while it was in use$"):
+        run(tmp_path)

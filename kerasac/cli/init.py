@@ -1,63 +1,79 @@
-"""kerasac-ray init: an experiment file to start from."""
+"""kerasac-ray init: an experiment file to start from, filled in from an array or a folder."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
+from kerasac.cache import location
+from kerasac.cli.options import Verbose, set_volume
 from kerasac.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kerasac.steps.draft import Started
 
 
 def init(
-    store: Annotated[Path | None, typer.Option(help="TileDB array: fill in its datasets and attributes.")] = None,
-    source: Annotated[Path | None, typer.Option("--from", help="Folder of bigWigs, peaks and a FASTA.")] = None,
-    out: Annotated[Path, typer.Option(help="With --from: folder for the tables and the experiment.")] = Path(),
-    fasta: Annotated[Path | None, typer.Option(help="FASTA of the genome.")] = None,
-    chrom_sizes: Annotated[Path | None, typer.Option(help="Chromosome sizes.")] = None,
-    peaks: Annotated[
-        Path | None, typer.Option(help="With --store: narrowPeak file; else an attribute's peaks.")
+    store: Annotated[
+        Path | None, typer.Option(help="Fill in the experiment from this TileDB array.", parser=location)
     ] = None,
-    blacklist: Annotated[Path | None, typer.Option(help="BED file of bases to leave out.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FOLDER", help="Write ingest tables and an experiment of a folder's files."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where --from writes; default: the working directory.")
+    ] = None,
+    fasta: Annotated[Path | None, typer.Option(help="FASTA of the genome.", parser=location)] = None,
+    chrom_sizes: Annotated[Path | None, typer.Option(help="Chromosome sizes.", parser=location)] = None,
+    peaks: Annotated[
+        Path | None, typer.Option(help="BED or narrowPeak file, one window a region.", parser=location)
+    ] = None,
+    peak_attribute: Annotated[
+        str | None, typer.Option(help="Instead of --peaks: attribute, any of whose positions is sampled.")
+    ] = None,
+    blacklist: Annotated[Path | None, typer.Option(help="BED file of bases to avoid.", parser=location)] = None,
+    folds: Annotated[list[Path], typer.Option(help="Fold table (JSON); repeatable.")] = [],  # noqa: B006
+    name: Annotated[str | None, typer.Option(help="Name of the experiment.")] = None,
+    verbose: Verbose = 0,
 ) -> None:
-    """Print an experiment file to start from, with every key explained.
+    """Print an experiment file to start from.
 
-    With --store it is filled in from an array. With --from, a folder's files are told by their names, and tables for
-    ingest are written beside the experiment.
+    With --store its tracks, datasets and sampling are those of an array. With --from the bigWigs, peaks and genome of a
+    folder are told apart by content and name (K562.plus.bw, K562.peaks.narrowPeak, genome.fa), and metadata.tsv,
+    attributes.tsv and experiment.yaml are written.
     """
-    from kerasac.steps.initial import TEMPLATE, experiment_text, of_store, write_start
+    set_volume(verbose, quiet=False)
+    from kerasac.steps.draft import Given, draft_of_store, experiment_text, start_from_folder, template_text
 
-    if store is not None and source is not None:
-        raise ConfigError("give either --store or --from")
-    if source is not None:
-        if not source.is_dir():
-            raise ConfigError(f"--from {source} is not a folder")
-        given = {"fasta": fasta, "chrom_sizes": chrom_sizes, "blacklist": blacklist}
-        _say_next(write_start(source, out, given), out, source)
+    given = Given(fasta, chrom_sizes, peaks, peak_attribute, blacklist, tuple(folds), name)
+    if store is not None and folder is not None:
+        raise ConfigError("--store drafts an experiment of an array, --from of a folder; give one of them")
+    if out is not None and folder is None:
+        raise ConfigError("--out goes with --from; without it the experiment is printed: > experiment.yaml")
+    if folder is not None:
+        _show(start_from_folder(folder, out or Path(), given), Console())
     elif store is not None:
-        from kerasac.store.schema import read_layout
-
-        named = {"fasta": fasta, "chrom_sizes": chrom_sizes, "peaks": peaks, "blacklist": blacklist}
-        texts = {key: str(path) for key, path in named.items() if path is not None}
-        typer.echo(experiment_text(of_store(read_layout(str(store)), **texts)), nl=False)
+        typer.echo(experiment_text(draft_of_store(store, given, Path.cwd())), nl=False)
+    elif given != Given():
+        raise ConfigError("the other options go with --store ARRAY or --from FOLDER")
     else:
-        typer.echo(TEMPLATE.read_text(encoding="utf-8"), nl=False)
+        typer.echo(template_text(), nl=False)
 
 
-def _say_next(written: list[Path], out: Path, source: Path) -> None:
-    import yaml
+def _show(started: Started, console: Console) -> None:
+    from kerasac.cli.show import show_facts
 
-    metadata, attributes, experiment = (shlex.quote(str(path)) for path in written)
-    for path in written:
-        typer.echo(f"wrote {path}")
-    settings = yaml.safe_load(written[2].read_text())
-    sizes = settings["genome"]["chrom_sizes"] or f"{settings['genome']['fasta']}.fai"
-    sizes = sizes if Path(sizes).is_absolute() else out / sizes
-    store = shlex.quote(str(out / "signal.tdb"))
-    genome = f"--chrom-sizes {shlex.quote(str(sizes))}"
-    typer.echo("Look at them, then:")
-    typer.echo(f"  kerasac-ray ingest {metadata} --attributes {attributes} {genome} --out {store}")
-    typer.echo(f"  kerasac-ray check {experiment}")
-    typer.echo(f"  kerasac-ray cv {experiment}")
+    for dataset, files in started.datasets.items():
+        show_facts(f"dataset {dataset}", [(attribute, path.name) for attribute, path in files.items()], console)
+    show_facts("genome", [(what, path.name) for what, path in started.genome.files()], console)
+    if started.unused:
+        show_facts("not used", [(file.path.name, file.why) for file in started.unused], console)
+    for path in started.written:
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    console.print("\nLook at the experiment, then run:", style="bold", highlight=False)
+    for command in started.commands:
+        typer.echo(command)

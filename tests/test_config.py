@@ -153,8 +153,10 @@ def test_contradictions_are_refused(overrides: list[str], expected: str) -> None
         make(*overrides)
 
 
-def test_no_pseudocount_is_fine_where_empty_windows_are_dropped() -> None:
-    assert make("outputs.1.pseudocount=0", "outputs.1.min=1").outputs[1].pseudocount == 0
+def test_no_pseudocount_is_refused_also_with_a_min() -> None:
+    """Test windows are not filtered, and may be empty."""
+    (line,) = lines("outputs.1.pseudocount=0", "outputs.1.min=1")
+    assert "set a pseudocount above 0" in line
 
 
 def test_override_by_dotted_key() -> None:

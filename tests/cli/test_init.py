@@ -69,7 +69,10 @@ def test_folder_gives_files_and_the_next_commands(shared_dir: Path, tmp_path: Pa
     for line, command in zip(lines[-2:], ("check", "cv"), strict=True):
         assert line.startswith(f"kerasac-ray {command} ")
         assert Path(line.split()[-1]).resolve() == (out / "experiment.yaml").resolve()  # shown as it is shortest
-    assert lines[-3].startswith(f"kerasac-ray ingest {out}/metadata.tsv --attributes {out}/attributes.tsv")
+    words = lines[-3].split()
+    assert (words[:2], words[3]) == (["kerasac-ray", "ingest"], "--attributes")
+    tables = [(out / name).resolve() for name in ("metadata.tsv", "attributes.tsv")]
+    assert [Path(words[2]).resolve(), Path(words[4]).resolve()] == tables
     assert any(line.startswith("atac.fragments.bed.gz") and "reads" in line for line in lines)
 
 

@@ -90,7 +90,7 @@ def s3_server() -> Iterator[str]:
     """Run moto's S3 server, give its URL, and set the variables that make it the one that AWS's tools talk to."""
     for package in ("moto", "flask", "s3fs"):
         if importlib.util.find_spec(package) is None:
-            pytest.skip(f"needs {package}: pip install 'kerasac-ray[test-s3]'")
+            pytest.skip(f"needs {package}: pip install 'kerasac-ray[test]'")
     port = free_port()
     # A process of its own: TileDB keeps Python from running while it waits for an answer.
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]

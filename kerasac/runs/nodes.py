@@ -6,15 +6,16 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from typing import TYPE_CHECKING, Any
 
 from kerasac.cache import ShardMap, in_process, in_threads, usable_cpus
 from kerasac.errors import RunError
 from kerasac.runs.session import open_ray
-from kerasac.sampling.batches import Source
+
+if TYPE_CHECKING:
+    from kerasac.sampling.batches import Source
+
+# Ray is imported where it is used: half a second, which a command that works in threads need not take.
 
 # A shard is about 32 million cells, a quarter of a second: less work is done before Ray and its workers have started.
 MIN_SHARDS = 48
@@ -47,11 +48,13 @@ def node_shards(workers: int | None = None, *, short: ShardMap = in_process) -> 
     try:
         yield run
     finally:
-        for actor in actors:
-            ray.kill(actor)
+        _stop_actors(actors)
 
 
 def _start_actors(workers: int | None) -> list[Any]:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     node = ray.get_runtime_context().get_node_id()
     cpus = next(found["Resources"].get("CPU", 1) for found in ray.nodes() if found["NodeID"] == node)
     # No CPU is asked for: the machine's may all be promised to trials, of which one is waiting for this.
@@ -61,8 +64,18 @@ def _start_actors(workers: int | None) -> list[Any]:
     return [placed.remote(_environment()) for _ in range(workers or max(1, int(cpus)))]
 
 
+def _stop_actors(actors: Sequence[Any]) -> None:
+    if actors:
+        import ray
+
+        for actor in actors:
+            ray.kill(actor)
+
+
 def _on_actors(actors: Sequence[Any], work: Callable[[Any], Any], shards: Sequence[Any]) -> Iterator[Any]:
     """Yield results as they come; an error of a shard is raised as it was there."""
+    import ray
+
     pool = ray.util.ActorPool(actors)
     try:
         yield from pool.map_unordered(lambda actor, shard: actor.run.remote(work, shard), list(shards))
@@ -85,6 +98,9 @@ def decode_on_other_nodes(source: Source) -> None:
     KerasacError
         Of the first machine that cannot: it lacks room, or the array at this path.
     """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     here = ray.get_runtime_context().get_node_id()
     others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
     if not others:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator
-
-import ray
 
 from kerasac.errors import RunError
 
@@ -37,25 +36,36 @@ def ray_session() -> Iterator[dict[str, float]]:
     """
     with closing_ray():
         open_ray()
+        import ray
+
         yield ray.cluster_resources()
 
 
 @contextlib.contextmanager
 def closing_ray() -> Iterator[None]:
     """Close the Ray session that is opened within, if one is."""
-    was_open = ray.is_initialized()
+    was_open = _is_open()
     try:
         yield
     finally:
-        if not was_open:
+        if not was_open and _is_open():
+            import ray
+
             ray.shutdown()
+
+
+def _is_open() -> bool:
+    """Say whether this process has a Ray session, without the half second of importing Ray to find out."""
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
 def open_ray() -> None:
     """Open a Ray session unless this process has one: on the cluster at ``RAY_ADDRESS``, or on this machine alone."""
     os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
-    if ray.is_initialized():
+    if _is_open():
         return
+    import ray
+
     address = os.environ.get("RAY_ADDRESS")
     # A cache folder named here is meant for all machines; without one, each has its own.
     named = {key: value for key, value in os.environ.items() if key.startswith("KERASAC_")}

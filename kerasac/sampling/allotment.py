@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from kerasac.genome.assembly import IntArray
 
@@ -42,6 +40,10 @@ def _pairs_in_reach(demand: IntArray, supply: IntArray, reach: int) -> tuple[Int
 
 def _transport(demand: IntArray, supply: IntArray, wants: IntArray, gives: IntArray, reach: int) -> IntArray:
     """Return the amount of each pair of bins, whole numbers: the corners of this problem's polytope have no others."""
+    # Imported here: half a second, which every command would take to start.
+    from scipy.optimize import LinearConstraint, milp
+    from scipy.sparse import csr_array
+
     n_pairs, n_bins = len(wants), len(demand)
     if not n_pairs:
         return np.empty(0, np.int64)

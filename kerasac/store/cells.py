@@ -21,6 +21,7 @@ from kerasac.store.tables import AttributeType, CountedReads, StoredTrack, Track
 
 Cells = npt.NDArray[np.float32] | npt.NDArray[np.integer[Any]]
 
+_READ_BP = 2**19  # of a bigWig at once: the values stay in the CPU's cache while they are checked
 OUTSIDE, IN_PEAK, AT_SUMMIT = 0, 1, 2
 
 logger = logging.getLogger(__name__)
@@ -86,10 +87,13 @@ def _bigwig_cells(file: Path, assembly: Assembly, low: int, high: int) -> npt.ND
 
 
 def _pieces(assembly: Assembly, low: int, high: int) -> Iterator[tuple[str, int, int, int]]:
-    """Yield (chrom, start, end, first genome row) of the chromosome parts that make up rows low … high."""
+    """Yield (chrom, start, end, first genome row) of the parts of chromosomes that make up rows low … high."""
     whole = Spans(np.array([low], dtype=np.int64), np.array([high], dtype=np.int64)).to_intervals(assembly)
     rows = whole.start + whole.offsets(assembly)
-    yield from zip(whole.chrom.tolist(), whole.start.tolist(), whole.end.tolist(), rows.tolist(), strict=True)
+    stretches = zip(whole.chrom.tolist(), whole.start.tolist(), whole.end.tolist(), rows.tolist(), strict=True)
+    for chrom, first, last, row in stretches:
+        for start in range(first, last, _READ_BP):
+            yield chrom, start, min(start + _READ_BP, last), row + start - first
 
 
 def _open_bigwig(file: Path) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -33,6 +33,11 @@ from kerasac.steps.predictions import read_predictions, write_predictions
 from kerasac.steps.prepare_bins import PreparedBins
 from kerasac.steps.prepared import Prepared
 from kerasac.steps.score import score, write_scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasac.steps.train import TrainResult
 
 logger = logging.getLogger(__name__)
 
@@ -150,12 +155,26 @@ class _UnitRun:
         self.report({"event": "done", **self.marker})
 
     def _train(self) -> None:
+        self._start_keras()
+        from kerasac.models.checkpoint import save_model
+
+        weights = self._loss_weights(self.plan)
+        model = build_model(self.experiment.model.architecture, self.prepared.contract, self.prepared.parameters)
+        self._mark(
+            "started",
+            plan_digest=self.plan.digest(self.experiment.training.epochs),
+            loss_weights=weights,
+            windows={"train": len(self.plan.train(0)), "valid": len(self.plan.valid()), "test": len(self.plan.test())},
+            model_parameters=int(model.count_params()),
+        )
+        result = self._fit(model, self.plan, weights, self.folder)
+        self._mark("started", **result._asdict())
+        save_model(model, self.folder / "model.keras")
+
+    def _start_keras(self) -> None:
+        """Load Keras with this unit's share of the machine, and seed it."""
         prepare_backend(self.share.threads, gpus=self.share.gpus > 0)
         import keras
-
-        from kerasac.models.checkpoint import save_model
-        from kerasac.models.feed import FedModel
-        from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
 
         if self.share.gpus and not gpu_count():
             raise RunError(
@@ -164,37 +183,24 @@ class _UnitRun:
             )
         keras.backend.clear_session()
         keras.utils.set_random_seed(self.unit.seed)
-        weights = self._loss_weights()
-        model = build_model(self.experiment.model.architecture, self.prepared.contract, self.prepared.parameters)
-        fed = FedModel(model, self.prepared.source.recipe)
-        compile_model(fed, self.prepared.contract, self.experiment.training, weights)
-        first_epoch = self.plan.train(0)
-        n_train = len(first_epoch)
-        start_at_mean(
-            model, self.prepared.contract, self.prepared.source.batch(first_epoch.take(slice(0, _FIRST_WINDOWS)))
-        )
-        self._mark(
-            "started",
-            plan_digest=self.plan.digest(self.experiment.training.epochs),
-            loss_weights=weights,
-            windows={"train": n_train, "valid": len(self.plan.valid()), "test": len(self.plan.test())},
-            model_parameters=int(model.count_params()),
-        )
+
+    def _fit(self, model: keras.Model, plan: Plan, weights: dict[str, float], folder: Path) -> TrainResult:
+        """Train a model on the windows of a plan; it ends with the best epoch's weights."""
+        from kerasac.models.feed import FedModel
+        from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
+
+        source, spec = self.prepared.source, self.experiment.training
+        fed = FedModel(model, source.recipe)
+        compile_model(fed, self.prepared.contract, spec, weights)
+        first_epoch = plan.train(0)
+        start_at_mean(model, self.prepared.contract, source.batch(first_epoch.take(slice(0, _FIRST_WINDOWS))))
         data = TrainData(
-            stream=self._stream,
-            steps=len(batch_sizes(n_train, self.experiment.training.batch_size)),
-            signature=self.prepared.source.signature(),
-            valid=self.prepared.held_out.read(self.plan.valid()),
+            stream=partial(self._stream, plan),
+            steps=len(batch_sizes(len(first_epoch), spec.batch_size)),
+            signature=source.signature(),
+            valid=self.prepared.held_out.read(plan.valid()),
         )
-        result = train(
-            fed,
-            data,
-            self.experiment.training,
-            self.folder,
-            on_epoch=lambda row: self.report({"event": "epoch", **row}),
-        )
-        self._mark("started", **result._asdict())
-        save_model(model, self.folder / "model.keras")
+        return train(fed, data, spec, folder, on_epoch=lambda row: self.report({"event": "epoch", **row}))
 
     @property
     def _predictions(self) -> Path:
@@ -232,20 +238,20 @@ class _UnitRun:
         write_plots(self.folder, predictions, scores, history=history, title=title)
         write_scores(self.folder, scores)
 
-    def _stream(self, epochs: Sequence[int]) -> Generator[dict[str, Array], None, None]:
+    def _stream(self, plan: Plan, epochs: Sequence[int]) -> Generator[dict[str, Array], None, None]:
         stream = stream_in_process
         if self.share.samplers:
             stream = partial(stream_through_ray, samplers=self.share.samplers)
-        return stream(self.prepared.source, self.plan.train, epochs, self.experiment.training.batch_size)
+        return stream(self.prepared.source, plan.train, epochs, self.experiment.training.batch_size)
 
-    def _loss_weights(self) -> dict[str, float]:
+    def _loss_weights(self, plan: Plan) -> dict[str, float]:
         """Return each output's weight; see :mod:`kerasac.steps.loss_weights` for ``auto``."""
         loss = self.experiment.loss
         weights = {}
         for port in self.prepared.contract.outputs:
             weight: float | str = {"profile": loss.profile, "counts": loss.counts}.get(port.role, 1.0)
             if weight == "auto":
-                weight = unit_weight(self.prepared, self.plan, port.name).weight
+                weight = unit_weight(self.prepared, plan, port.name).weight
             weights[port.name] = float(weight)
         return weights
 

@@ -77,7 +77,8 @@ def _cross_validate(experiment: Experiment, run_folder: Path, console: Console) 
         if pending or not (run_folder / "provenance.json").exists():
             _write_origin(prepared, run_folder)
         tracker = Tracker(experiment, run_folder)
-        if pending or not (run_folder / "summary.json").exists() or tracker.needs(units):
+        summed_up = all((run_folder / name).exists() for name in ("summary.json", "report.html"))
+        if pending or not summed_up or tracker.needs(units):
             tracker.open(flat_parameters(experiment))
             failures = _run(prepared, units, pending, tracker, console) if pending else {}
             summary = _sum_up(units, tracker, run_folder, failures)

@@ -28,7 +28,7 @@ from kerasac.sampling.plan import Plan
 from kerasac.sampling.stream import stream_in_process, stream_through_ray
 from kerasac.steps.binned_predictions import predictions_path, read_binned_predictions, write_binned_predictions
 from kerasac.steps.loss_weights import unit_weight
-from kerasac.steps.plots import training_curves, write_figures, write_plots
+from kerasac.steps.plots import bin_figures, training_curves, write_figures, write_plots
 from kerasac.steps.predictions import read_predictions, write_predictions
 from kerasac.steps.prepare_bins import PreparedBins
 from kerasac.steps.prepared import Prepared
@@ -230,8 +230,11 @@ class _UnitRun:
         if isinstance(self.prepared, PreparedBins):
             from kerasac.steps.predict_bins import score_bins
 
-            write_figures(self.folder, {"training": training_curves(history, title=title)})
-            write_scores(self.folder, score_bins(read_binned_predictions(self.folder / BINNED_PREFIX)))
+            bins = read_binned_predictions(self.folder / BINNED_PREFIX)
+            found = score_bins(bins)
+            figures = bin_figures(bins, found, title=title)
+            write_figures(self.folder, {**figures, "training": training_curves(history, title=title)})
+            write_scores(self.folder, found)
             return
         predictions = read_predictions(self._predictions)
         scores = score(predictions, seed=self.unit.fold.index)

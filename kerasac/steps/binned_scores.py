@@ -41,6 +41,7 @@ CLASSIFICATION_DEFINITIONS: Mapping[str, str] = {
     "balanced_accuracy": "Mean of positive and negative accuracy; chance is 0.5, higher is better.",
     "num_positives": "Bins labelled 1.",
     "num_negatives": "Bins labelled 0.",
+    "positive_share": "Share of bins labelled 1: the AUPRC of chance.",
 }
 REGRESSION_DEFINITIONS: Mapping[str, str] = {
     "pearson": f"Pearson correlation of predictions and labels over bins; higher is better, {_NEEDS}.",
@@ -116,6 +117,7 @@ def classification_metrics(labels: Floats, predicted: Floats) -> Metrics:
         "balanced_accuracy": balanced,
         "num_positives": float(n_positive),
         "num_negatives": float(n_negative),
+        "positive_share": _share(n_positive, len(labels)),
     }
 
 

@@ -32,11 +32,16 @@ MAX_FIGURE_BYTES = 4_000_000  # of all folds together; figures beyond it are nam
 PNG_COLORS = 96
 PAGE_DPI = 105  # a figure's inch on the page: text in figures is then as large as text around them
 
+# Figures of a unit by what was scored; each name is a file in its plots/.
 _FIGURES = {
-    "counts": "Predicted against observed counts",
-    "jsd": "Distance of predicted profiles to observed ones",
-    "profiles": "Example profiles",
-    "training": "Training curves",
+    "windows": {
+        "counts": "Predicted against observed counts",
+        "jsd": "Distance of predicted profiles to observed ones",
+        "profiles": "Example profiles",
+        "training": "Training curves",
+    },
+    "classification": {"classes": "Positive bins found", "training": "Training curves"},
+    "regression": {"values": "Predicted against observed values", "training": "Training curves"},
 }
 # Columns of the table of folds: window set, metric, heading.
 _COLUMNS = (
@@ -58,6 +63,8 @@ _COLUMNS = (
     ("all", "pearson_nonzero", "r, bins above\u00a00"),
     ("all", "spearman_nonzero", "ρ, bins above\u00a00"),
 )
+# Of them, those that the table of tasks has room for.
+_TASK_METRICS = ("counts_pearson", "auroc", "jsd_distance_mean", "jsd_distance_mean_profile", "jsd_norm_median")
 
 
 @dataclass
@@ -69,6 +76,7 @@ class _Unit:
     cells: list[float | None] = field(default_factory=list)
     n_peaks: int | None = None
     n_background: int | None = None
+    n_bins: int | None = None
     epochs: int | None = None
     minutes: float | None = None
     figures: list[tuple[str, int, str]] = field(default_factory=list)
@@ -104,7 +112,9 @@ def write_report(run_dir: Path) -> Path:
         columns=[(heading, summary.get(windows, metric)) for windows, metric, heading in _columns(summary)],
         across=_svg(rows) if rows else None,
         summary=summary,
+        binned=summary.is_binned,
         tasks=_tasks(scores),
+        task_columns=[entry for entry in _columns(summary) if summary.is_binned or entry[1] in _TASK_METRICS],
         experiment=experiment,
         folds=folds,
         provenance=_read_json(run_dir / "provenance.json"),
@@ -159,6 +169,8 @@ def _lead(units: Sequence[_Unit], folds: Any) -> str:
     background = sum(unit.n_background or 0 for unit in done)
     if peaks or background:
         text += f" The scores are of {peaks:,} peak and {background:,} background windows, all models together."
+    if bins := sum(unit.n_bins or 0 for unit in done):
+        text += f" The scores are of {bins:,} bins, all models together."
     return text
 
 
@@ -178,6 +190,13 @@ def _sentences(rows: Sequence[HeadlineRow], summary: Summary) -> Iterator[str]:
         text = f"Predicted and observed log counts correlate with r = {counts.text()} over {counts.windows}"
         peaks = found.get(("peaks", "counts_pearson"))
         yield text + (f", and {peaks.text()} among peaks alone." if peaks and peaks is not counts else ".")
+    if auroc := found.get(("all bins", "auroc")):
+        yield (
+            f"Given a positive and a negative bin, the predicted probability is higher in the positive one "
+            f"{100 * (auroc.mean or 0):.0f} % of the time (AUROC {auroc.text()}; chance is 0.5)."
+        )
+    if values := found.get(("all bins", "pearson")):
+        yield f"Predicted and observed values correlate with r = {values.text()} over all bins."
     if auroc := found.get(("all windows", "auroc")):
         yield (
             f"Given a peak and a background window, the predicted count is higher in the peak "
@@ -226,7 +245,7 @@ def _units(run_dir: Path, scores: Mapping[str, Mapping[str, Any]], *, expected: 
         _add_history(unit, run_dir / name / "history.csv")
         if unit.finished:
             _add_scores(unit, scores[name], columns)
-            room -= _add_figures(unit, run_dir / name / "plots", room)
+            room -= _add_figures(unit, run_dir / name / "plots", room, _FIGURES[_kind(scores[name])])
         elif name in begun:
             unit.status = f"not finished, {_plural(unit.epochs or 0, 'epoch')} trained"
         units.append(unit)
@@ -239,6 +258,15 @@ def _add_scores(unit: _Unit, scores: Mapping[str, Any], columns: Sequence[tuple[
     if "peaks" in n:
         unit.n_peaks = int(n["peaks"]["n_windows"])
         unit.n_background = int(n["background"]["n_windows"])
+    elif "all" in n:
+        unit.n_bins = int(n["all"]["n_windows"])
+
+
+def _kind(scores: Mapping[str, Any]) -> str:
+    """Say what a unit's scores are of: windows of tracks, or bins."""
+    if "peaks" in scores["windows"]:
+        return "windows"
+    return "classification" if "auroc" in scores["windows"].get("all", {}) else "regression"
 
 
 def _add_history(unit: _Unit, path: Path) -> None:
@@ -252,10 +280,10 @@ def _add_history(unit: _Unit, path: Path) -> None:
         unit.minutes = float(history["seconds"].sum()) / 60
 
 
-def _add_figures(unit: _Unit, folder: Path, room: int) -> int:
+def _add_figures(unit: _Unit, folder: Path, room: int, figures: Mapping[str, str]) -> int:
     """Take in the unit's figures while there is room; returns the bytes taken."""
     taken = 0
-    for name, caption in _FIGURES.items():
+    for name, caption in figures.items():
         path = folder / f"{name}.png"
         if not path.exists():
             unit.notes.append(f"plots/{name}.png is missing")

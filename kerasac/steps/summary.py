@@ -77,6 +77,11 @@ class Summary:
         """One metric on one window set; None when no unit has it."""
         return self.metrics.get(windows, {}).get(metric)
 
+    @property
+    def is_binned(self) -> bool:
+        """Whether the scores are of bins, which are not told apart into peaks and background."""
+        return bool(self.metrics) and "peaks" not in self.metrics
+
     def to_dict(self) -> dict[str, Any]:
         """What summary.json holds."""
         metrics = {
@@ -115,12 +120,14 @@ class _Headline:
     better: Better
     floors: tuple[tuple[str, str | float], ...]
     """Name and metric (of the same windows) or number; the first that is defined is used."""
+    of_bins: str | None = None
+    """The label where bins are scored, if it is another."""
 
 
 _HEADLINES = (
     _Headline("all", "counts_pearson", "Count correlation r", "higher", (("no relation", 0.0),)),
     _Headline("peaks", "counts_pearson", "Count correlation r", "higher", (("no relation", 0.0),)),
-    _Headline("all", "auroc", "Peak detection AUROC", "higher", (("chance", 0.5),)),
+    _Headline("all", "auroc", "Peak detection AUROC", "higher", (("chance", 0.5),), of_bins="Ranking AUROC"),
     _Headline(
         "peaks",
         "jsd_distance_mean",
@@ -130,14 +137,13 @@ _HEADLINES = (
     ),
     _Headline("peaks", "jsd_norm_median", "Profile skill, norm. JSD", "higher", (("uniform profile", 0.0),)),
     # Of bins alone:
+    _Headline("all", "auprc", "Average precision AUPRC", "higher", (("share of positives", "positive_share"),)),
     _Headline("all", "recall_at_fdr_50", "Recall at 50 % FDR", "higher", ()),
     _Headline("all", "balanced_accuracy", "Balanced accuracy", "higher", (("chance", 0.5),)),
     _Headline("all", "pearson", "Correlation r", "higher", (("no relation", 0.0),)),
     _Headline("all", "spearman", "Rank correlation ρ", "higher", (("no relation", 0.0),)),
-    _Headline("all", "pearson_nonzero", "Correlation r, bins above 0", "higher", (("no relation", 0.0),)),
+    _Headline("all", "pearson_nonzero", "Bins above 0, r", "higher", (("no relation", 0.0),)),
 )
-
-_WINDOWS = {"all": "all windows"}
 
 
 def summarize(run_dir: Path) -> Summary:
@@ -166,6 +172,7 @@ def summarize_units(units: Mapping[str, Mapping[str, Any]]) -> Summary:
 def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
     """The rows for the terminal and the head of the report; metrics that no unit has are left out."""
     rows = []
+    whole = "all bins" if summary.is_binned else "all windows"
     for entry in _HEADLINES:
         metric = summary.get(entry.windows, entry.metric)
         if metric is None or metric.mean is None:
@@ -173,9 +180,9 @@ def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
         floor_label, floor = _floor(summary, entry)
         rows.append(
             HeadlineRow(
-                windows=_WINDOWS.get(entry.windows, entry.windows),
+                windows=whole if entry.windows == "all" else entry.windows,
                 metric=entry.metric,
-                label=entry.label,
+                label=(entry.of_bins if summary.is_binned else None) or entry.label,
                 better=entry.better,
                 mean=metric.mean,
                 sd=metric.sd,

@@ -80,10 +80,12 @@ def test_logged_model_predicts_as_the_saved_one(run: CrossValidation) -> None:
 
 def test_second_time_trains_nothing(run: CrossValidation, tiny_folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.folder.glob("fold-*/seed-*/*")}
+    (run.folder / "report.html").unlink()  # as when the writing of it failed
     again = cross_validate(three_folds(tiny_folder), run.folder, console=Console(quiet=True))
     assert (again.n_trained, again.n_kept) == (0, 3)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert again.summary.to_dict() == run.summary.to_dict()
+    assert (run.folder / "report.html").stat().st_size
 
 
 def test_changed_experiment_is_refused_with_the_changed_key(run: CrossValidation, tiny_folder: Path) -> None:

@@ -178,3 +178,48 @@ def test_figures_are_embedded_whole_and_within_the_page_limit(tmp_path: Path, mo
     page = read(write_report(run))
     assert 0 < sum(image.startswith("data:image/png") for image in page.images) <= 2
     assert "the page has no room for it" in page.text
+
+
+BINS = {
+    "classification": ("classes", {"auroc": 0.9, "auprc": 0.5, "positive_share": 0.1}),
+    "regression": ("values", {"pearson": 0.4}),
+}
+
+
+def make_binned_run(folder: Path, kind: str) -> Path:
+    run = make_run(folder, finished=0)
+    figure, metrics = BINS[kind]
+    for fold in range(2):
+        unit = run / f"fold-{fold}" / "seed-1234"
+        make_unit(unit, shift=0, tasks=("atac", "dnase"))
+        scores = {"windows": {"all": metrics}, "tasks": {task: {"all": metrics} for task in ("atac", "dnase")}}
+        (unit / "scores.json").write_text(json.dumps(scores | {"n": {"all": {"n_windows": 700}}}))
+        (unit / "plots" / "counts.png").rename(unit / "plots" / f"{figure}.png")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            "classification",
+            "the predicted probability is higher in the positive one 90 % of the time",
+        ),
+        ("regression", "Predicted and observed values correlate with r = 0.400 ± 0.000 over all bins"),
+    ],
+)
+def test_bins_are_told_in_their_own_words(tmp_path: Path, kind: str, said: str) -> None:
+    page = read(write_report(make_binned_run(tmp_path, kind)))
+    assert said in page.text
+    assert "The scores are of 1,400 bins" in page.text
+    for word in ("missing", "peak", "all windows"):
+        assert word not in page.text.split("Provenance")[0], word
+    assert sum(image.startswith("data:image/png") for image in page.images) == 4
+
+
+def test_every_row_of_the_table_of_folds_is_as_long_as_its_head(tmp_path: Path) -> None:
+    for run in (make_run(tmp_path / "windows"), make_binned_run(tmp_path / "bins", "classification")):
+        table = re.search(r"<table>.*?</table>", write_report(run).read_text(), re.DOTALL)
+        assert table is not None
+        rows = re.findall(r"<tr.*?</tr>", table[0], re.DOTALL)
+        assert len({len(re.findall(r"<t[hd]", row)) for row in rows}) == 1, run.name

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kerasac.cache import whole_file
+from kerasac.steps.plots.bins import bin_figures
 from kerasac.steps.plots.counts import counts_scatter
 from kerasac.steps.plots.folds import across_folds
 from kerasac.steps.plots.profiles import example_profiles, jsd_histogram
@@ -20,6 +21,7 @@ from kerasac.steps.score import Scores
 __all__ = [
     "DPI",
     "across_folds",
+    "bin_figures",
     "counts_scatter",
     "example_profiles",
     "jsd_histogram",

@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 P = ParamSpec("P")
 
 DPI = 150
+_TITLE_IN = 5.4  # what a title takes: experiment, fold, seed and what is shown
 MAX_TASKS = 4  # more panels than these are no figure; the title says how many there are
 
 # Okabe and Ito's palette, told apart with any colour vision.
@@ -85,7 +86,7 @@ def panels(
     """Return a figure and its axes, shape (n_rows, n_columns); ``panel`` is the size of one in inches."""
     width, height = panel
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
-    figure = Figure(figsize=(width * n_columns + 0.3, height * n_rows + 0.8), layout=layout)
+    figure = Figure(figsize=(max(width * n_columns + 0.3, _TITLE_IN), height * n_rows + 0.8), layout=layout)
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, sharex=sharex)
 
 

@@ -3,6 +3,7 @@
 from kerasac.cache.entries import cache_folder, entry, make_room, shrink
 from kerasac.cache.files import (
     digest,
+    file_digest,
     lock,
     locked,
     nearest_folder,
@@ -20,6 +21,7 @@ __all__ = [
     "cache_folder",
     "digest",
     "entry",
+    "file_digest",
     "file_facts",
     "in_process",
     "in_threads",

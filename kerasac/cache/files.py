@@ -24,6 +24,12 @@ def digest(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def file_digest(path: Path) -> str:
+    """Return 16 hex digits of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 def file_facts(path: Path) -> dict[str, object]:
     """Return what tells one state of a file from another without reading it: path, bytes, time of change."""
     status = path.stat()

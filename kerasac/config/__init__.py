@@ -4,6 +4,7 @@ from kerasac.config.load import apply_overrides, load_experiment, make_experimen
 from kerasac.config.specs import (
     SEQUENCE,
     Aggregate,
+    BiasSpec,
     BinSampling,
     ComputeSpec,
     DataPath,
@@ -29,6 +30,7 @@ from kerasac.config.specs import (
 __all__ = [
     "SEQUENCE",
     "Aggregate",
+    "BiasSpec",
     "BinSampling",
     "ComputeSpec",
     "DataPath",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from kerasac.errors import RemoteError
 Aggregate = Literal["none", "sum", "average", "max", "binary_max"]
 Transform = Literal["none", "log", "log10", "log1p", "asinh", "counts_to_logit"]
 SEQUENCE = "seq"
+_OWN_MODEL = re.compile(r"(?P<path>.+\.py)(?P<function>(:.*)?)")
 _INFINITE_AT_0 = ("log", "log10", "counts_to_logit")
 
 
@@ -281,16 +283,54 @@ class SamplingSpec(Spec):
 
 
 class ModelSpec(Spec):
-    """An architecture by name, and its parameters; the models room knows which there are."""
+    """An architecture by name, and its parameters; the models room knows which there are.
+
+    ``architecture`` is a name, or ``path/to/my_model.py:build``. That path and the one of ``initial_weights`` are
+    relative to the folder of the experiment's data.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     architecture: str = "bpnet"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _place_files(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, dict):
+            return given
+        placed = dict(given)
+        if isinstance(name := given.get("architecture"), str) and (own := _OWN_MODEL.fullmatch(name)):
+            placed["architecture"] = f"{shown(_below_base(own['path'], info))}{own['function']}"
+        if (weights := given.get("initial_weights")) and isinstance(weights, str):
+            placed["initial_weights"] = shown(_below_base(weights, info))
+        return placed
+
     @property
     def parameters(self) -> dict[str, Any]:
         """All keys but the architecture."""
         return dict(self.model_extra or {})
+
+
+class BiasSpec(Spec):
+    """The bias of the enzyme, learned from background and frozen in the model; kerasAC's and ChromBPNet's way.
+
+    The bias model is trained on background windows whose counts, all tasks together, are below ``threshold`` times
+    those of the weakest training peaks: the ``quantile`` of their counts. ``model_file`` names one that is trained
+    already. ``form``: its output is ``added`` to that of the model (profile logits summed, counts summed), as in
+    ChromBPNet, or ``mixed`` in by learned weights, as in kerasAC. ``warn_below`` and ``fail_below`` bound the
+    correlation of its predicted with the observed log counts of peaks: one that is lower has learned what peaks are
+    made of.
+    """
+
+    model: ModelSpec = ModelSpec.model_validate({"architecture": "bpnet", "filters": 128, "dilated_layers": 4})
+    model_file: DataPath | None = None
+    threshold: float = Field(default=0.5, gt=0)
+    quantile: float = Field(default=0.01, ge=0, lt=1)
+    form: Literal["added", "mixed"] = "added"
+    train_size: int | None = Field(default=None, gt=0)
+    valid_size: int | None = Field(default=None, gt=0)
+    warn_below: float = Field(default=-0.3, ge=-1, le=1)
+    fail_below: float | None = Field(default=-0.5, ge=-1, le=1)
 
 
 class LossSpec(Spec):
@@ -399,6 +439,7 @@ class Experiment(Spec):
     outputs: tuple[OutputSpec, ...] = Field(min_length=1)
     sampling: SamplingSpec
     model: ModelSpec = ModelSpec()
+    bias: BiasSpec | None = None
     loss: LossSpec = LossSpec()
     training: TrainingSpec = TrainingSpec()
     folds: FoldsSpec = FoldsSpec()
@@ -425,6 +466,8 @@ class Experiment(Spec):
                     if binned
                     else f"{track.name} has a {known}, which goes with labels, not with store"
                 )
+        if binned and self.bias is not None:
+            raise ValueError("bias goes with store: it is learned from profiles of background windows")
         return self
 
     @model_validator(mode="after")
@@ -447,6 +490,13 @@ class Experiment(Spec):
     def track_specs(self) -> tuple[TrackSpec, ...]:
         """Return the inputs and outputs that are made of tracks rather than of the sequence."""
         return tuple(spec for spec in (*self.inputs, *self.outputs) if not spec.is_sequence and not spec.is_binned)
+
+    @property
+    def draws_background(self) -> bool:
+        """Whether training reads background windows from anywhere outside the peaks, not from a list."""
+        negatives = self.sampling.negatives
+        listed = negatives is not None and negatives.are_listed
+        return self.sampling.draws_background or (self.bias is not None and not listed)
 
     @property
     def output_flank(self) -> int:

@@ -9,9 +9,10 @@ from typing import Any
 import keras
 
 from kerasac.errors import ModelError
-from kerasac.models import layers, losses
+from kerasac.models import bias_factorised, layers, losses
 
-__all__ = ["layers", "losses"]  # imported so that their classes are registered before a model is loaded
+# Imported so that their classes are registered before a model is loaded.
+__all__ = ["bias_factorised", "layers", "losses"]
 
 _NAME = re.compile(r"epoch-(\d{4,})\.weights\.h5$")
 

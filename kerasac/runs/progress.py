@@ -14,7 +14,7 @@ from rich.text import Text
 
 from kerasac.runs.trial import Event, Unit
 
-_STAGES = {"train": "training", "predict": "predicting", "score": "scoring"}
+_STAGES = {"bias": "learning the bias", "train": "training", "predict": "predicting", "score": "scoring"}
 _STYLES = {"waiting": "dim", "done": "green", "failed": "bold red"}
 
 
@@ -67,6 +67,11 @@ class ProgressView:
         elif kind == "epoch":
             self._epoch(line, event)
             self._say(unit, f"epoch {line.epoch}/{self.epochs}  validation loss {line.loss:.3f}")
+        elif kind == "bias epoch":
+            line.state = f"learning the bias, epoch {event['epoch']:.0f}/{self.epochs}"
+            self._say(unit, f"bias epoch {event['epoch']:.0f}/{self.epochs}  validation loss {event['val_loss']:.3f}")
+        elif kind == "bias":
+            self._say(unit, f"bias model: {event['message']}")
         elif kind == "done":
             line.state = "done"
             line.best_epoch, line.epoch = event["best_epoch"], event["epochs"]

@@ -22,14 +22,17 @@ from kerasac.cache import locked, write_whole
 from kerasac.errors import KerasacError, RunError
 from kerasac.genome.folds import Fold
 from kerasac.models.backend import gpu_count, prepare_backend
+from kerasac.models.contract import Contract
 from kerasac.models.registry import build_model
+from kerasac.runs.bias_stage import BIAS_CHECK, CORRECTED, CORRECTED_PREDICTIONS, make_bias_model, with_bias
 from kerasac.sampling.batches import Array, batch_sizes
-from kerasac.sampling.plan import Plan
+from kerasac.sampling.plan import Plan, SamplingPlan
 from kerasac.sampling.stream import stream_in_process, stream_through_ray
 from kerasac.steps.binned_predictions import predictions_path, read_binned_predictions, write_binned_predictions
 from kerasac.steps.loss_weights import unit_weight
 from kerasac.steps.plots import bin_figures, training_curves, write_figures, write_plots
 from kerasac.steps.predictions import read_predictions, write_predictions
+from kerasac.steps.prepare import PreparedWindows
 from kerasac.steps.prepare_bins import PreparedBins
 from kerasac.steps.prepared import Prepared
 from kerasac.steps.score import score, write_scores
@@ -37,6 +40,7 @@ from kerasac.steps.score import score, write_scores
 if TYPE_CHECKING:
     import keras
 
+    from kerasac.sampling.background_plan import BackgroundPlan
     from kerasac.steps.train import TrainResult
 
 logger = logging.getLogger(__name__)
@@ -82,8 +86,9 @@ class Share:
 def run_unit(prepared: Prepared, unit: Unit, share: Share, report: Report) -> None:
     """Do what is missing of a unit; finished parts are kept, an interrupted training goes on.
 
-    Reports ``{"event": "epoch", …}`` after every epoch, ``stage`` when a part begins, and at the end ``done``, or
-    ``failed`` with a message. A failure's traceback is left in the unit's ``error.txt``.
+    Reports ``{"event": "epoch", …}`` after every epoch (``bias epoch`` of a bias model, ``bias`` with its verdict),
+    ``stage`` when a part begins, and at the end ``done``, or ``failed`` with a message. A failure's traceback is left
+    in the unit's ``error.txt``.
     """
     try:
         with locked(unit.folder / ".lock"):  # an orphan of a killed run may still be finishing its epoch
@@ -120,6 +125,23 @@ def versions() -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class _Training:
+    """A model to train, on what, and where to.
+
+    ``head`` is the model, or the part of it whose counts start at the mean label; ``event`` what its epochs are
+    reported as.
+    """
+
+    model: keras.Model
+    head: keras.Model
+    contract: Contract
+    plan: Plan
+    loss_weights: dict[str, float]
+    folder: Path
+    event: str = "epoch"
+
+
 class _UnitRun:
     """The parts of one unit, in order."""
 
@@ -139,11 +161,7 @@ class _UnitRun:
         self.prepared.source.ensure()
         self.prepared.held_out.ensure()
         self._mark("started", fingerprint=self.prepared.fingerprint(), split=self.unit.fold.as_dict())
-        for stage, artefact, work in (
-            ("train", "model.keras", self._train),
-            ("predict", self._predictions.name, self._predict),
-            ("score", "scores.json", self._score),
-        ):
+        for stage, artefact, work in self._stages():
             if not (self.folder / artefact).exists():
                 self.report({"event": "stage", "stage": stage})
                 started = time.perf_counter()
@@ -154,12 +172,39 @@ class _UnitRun:
         self._mark("done", versions=versions())
         self.report({"event": "done", **self.marker})
 
+    def _stages(self) -> list[tuple[str, str, Callable[[], None]]]:
+        """Name the parts, in order: a part is done when its artefact is there."""
+        bias = [("bias", BIAS_CHECK, self._bias)] if self.experiment.bias is not None else []
+        return [
+            *bias,
+            ("train", "model.keras", self._train),
+            ("predict", self._predictions.name, self._predict),
+            ("score", "scores.json", self._score),
+        ]
+
+    def _bias(self) -> None:
+        self._start_keras()
+        prepared, plan = self.prepared, self.plan
+        assert isinstance(prepared, PreparedWindows), "the experiment's check passed bias with labels"
+        assert isinstance(plan, SamplingPlan), "windows of tracks have this plan"
+
+        def fit(model: keras.Model, background: BackgroundPlan, contract: Contract, folder: Path) -> None:
+            weights = self._loss_weights(background)
+            self._fit(_Training(model, model, contract, background, weights, folder, event="bias epoch"))
+
+        check = make_bias_model(prepared, plan, self.folder, fit)
+        self.report({"event": "bias", "message": str(check)})
+        self._mark("started", bias=check.as_dict())
+
     def _train(self) -> None:
         self._start_keras()
         from kerasac.models.checkpoint import save_model
 
         weights = self._loss_weights(self.plan)
-        model = build_model(self.experiment.model.architecture, self.prepared.contract, self.prepared.parameters)
+        contract = self.prepared.contract
+        head = build_model(self.experiment.model.architecture, contract, self.prepared.parameters)
+        factored = self.experiment.bias is not None
+        model = with_bias(head, self.prepared, self.folder) if factored else head
         self._mark(
             "started",
             plan_digest=self.plan.digest(self.experiment.training.epochs),
@@ -167,8 +212,10 @@ class _UnitRun:
             windows={"train": len(self.plan.train(0)), "valid": len(self.plan.valid()), "test": len(self.plan.test())},
             model_parameters=int(model.count_params()),
         )
-        result = self._fit(model, self.plan, weights, self.folder)
+        result = self._fit(_Training(model, head, contract, self.plan, weights, self.folder))
         self._mark("started", **result._asdict())
+        if factored:
+            save_model(head, self.folder / CORRECTED)
         save_model(model, self.folder / "model.keras")
 
     def _start_keras(self) -> None:
@@ -184,23 +231,25 @@ class _UnitRun:
         keras.backend.clear_session()
         keras.utils.set_random_seed(self.unit.seed)
 
-    def _fit(self, model: keras.Model, plan: Plan, weights: dict[str, float], folder: Path) -> TrainResult:
+    def _fit(self, training: _Training) -> TrainResult:
         """Train a model on the windows of a plan; it ends with the best epoch's weights."""
         from kerasac.models.feed import FedModel
         from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
 
-        source, spec = self.prepared.source, self.experiment.training
-        fed = FedModel(model, source.recipe)
-        compile_model(fed, self.prepared.contract, spec, weights)
+        source, spec, plan = self.prepared.source, self.experiment.training, training.plan
+        fed = FedModel(training.model, source.recipe.of([port.name for port in training.contract.inputs]))
+        compile_model(fed, training.contract, spec, training.loss_weights)
         first_epoch = plan.train(0)
-        start_at_mean(model, self.prepared.contract, source.batch(first_epoch.take(slice(0, _FIRST_WINDOWS))))
+        first = source.batch(first_epoch.take(slice(0, _FIRST_WINDOWS)))
+        start_at_mean(training.head, training.contract, first)
         data = TrainData(
             stream=partial(self._stream, plan),
             steps=len(batch_sizes(len(first_epoch), spec.batch_size)),
             signature=source.signature(),
             valid=self.prepared.held_out.read(plan.valid()),
         )
-        return train(fed, data, spec, folder, on_epoch=lambda row: self.report({"event": "epoch", **row}))
+        event = training.event
+        return train(fed, data, spec, training.folder, on_epoch=lambda row: self.report({"event": event, **row}))
 
     @property
     def _predictions(self) -> Path:
@@ -221,6 +270,9 @@ class _UnitRun:
             write_binned_predictions(self.folder / BINNED_PREFIX, bins)
             return
         peaks = self.plan.train_peaks(_MEAN_PROFILE_PEAKS)
+        if self.experiment.bias is not None:
+            corrected = predict(load_model(self.folder / CORRECTED), self.prepared, self.plan.test(), peaks)
+            write_predictions(self.folder / CORRECTED_PREDICTIONS, corrected)
         predictions = predict(model, self.prepared, self.plan.test(), peaks)
         write_predictions(self._predictions, predictions)
 

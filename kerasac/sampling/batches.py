@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +63,10 @@ class Recipe(NamedTuple):
     inputs: tuple[TrackSpec, ...]
     outputs: tuple[OutputSpec, ...]
     group_of: dict[str, str]
+
+    def of(self, names: Collection[str]) -> Recipe:
+        """Keep the inputs that are named; outputs stay."""
+        return self._replace(inputs=tuple(spec for spec in self.inputs if spec.name in names))
 
 
 class Signature(NamedTuple):

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -83,10 +83,22 @@ def plan_digest(tables: Sequence[Windows]) -> str:
 Accept = Callable[[Windows], BoolArray]
 
 
+class Limits(NamedTuple):
+    """What windows have to lie within to be planned, in words, and what to do when too few do."""
+
+    within: str
+    way_out: str
+
+
+_MIN_AND_MAX = Limits("the outputs' min and max", "widen the range")
+
+
 class Plan(Protocol):
     """What a unit of work trains, validates and is tested on: windows of an array, or bins of label files."""
 
-    fold: Fold
+    @property
+    def fold(self) -> Fold:
+        """The fold whose chromosomes are used."""
 
     def train(self, epoch: int) -> Windows:
         """Return the training windows of an epoch (0, 1, …)."""
@@ -165,6 +177,34 @@ class SamplingPlan:
         peaks = self._test.test_peaks.middle
         background = self._draw_background(self._test, rng, round(self.background_ratio * len(peaks)), accept_all)
         return _peaks_and_background(peaks, background)
+
+    def background(
+        self, split: str, rng: np.random.Generator, n: int | None, accept: Accept, limits: Limits = _MIN_AND_MAX
+    ) -> Windows:
+        """Draw background windows of ``train`` or ``valid`` that ``accept`` takes, forward strand.
+
+        They are ``n`` of the listed negatives where those are sampled, each at most once (None = all), else positions
+        drawn anywhere outside the peaks.
+
+        Raises
+        ------
+        SamplingError
+            When too few pass; ``limits`` says what they had to.
+        """
+        found = {"train": self._train, "valid": self._valid}[split]
+        if found.negatives is None:
+            self._check_background(found, split)
+            assert n is not None, "positions are too many to take all"
+            centers = self._draw_positions(found.background, rng, n, accept, is_peak=False, limits=limits)
+            return windows_at(centers, is_peak=False)
+        listed = windows_at(found.negatives.middle, is_peak=False)
+        passed = listed.take(accept(listed))
+        if not len(passed):
+            raise SamplingError(
+                f"fold {self.fold.index}: none of {len(listed):,} background windows of {split} lies within "
+                f"{limits.within}; {limits.way_out}"
+            )
+        return passed.take(rng.permutation(len(passed))[:n])
 
     def train_peaks(self, limit: int) -> Windows:
         """Return at most ``limit`` training peaks, not jittered, spread evenly: what the loss weight is made of."""
@@ -266,7 +306,14 @@ class SamplingPlan:
         return middle[rng.choice(len(middle), size=n, replace=n > len(middle))] if n else middle[:0]
 
     def _draw_positions(
-        self, spans: Spans, rng: np.random.Generator, n: int, accept: Accept, *, is_peak: bool = True
+        self,
+        spans: Spans,
+        rng: np.random.Generator,
+        n: int,
+        accept: Accept,
+        *,
+        is_peak: bool = True,
+        limits: Limits = _MIN_AND_MAX,
     ) -> IntArray:
         """Draw ``n`` accepted positions uniformly, with replacement, from the bases of the spans."""
         drawn: list[IntArray] = [np.empty(0, dtype=np.int64)]
@@ -285,8 +332,8 @@ class SamplingPlan:
         if missing:
             what = "peak" if is_peak else "background"
             raise SamplingError(
-                f"fold {self.fold.index}: of {n_tried:,} {what} windows, {n_passed:,} lie within the outputs' min and "
-                f"max, and {n:,} are asked for; widen the range"
+                f"fold {self.fold.index}: of {n_tried:,} {what} windows, {n_passed:,} lie within {limits.within}, and "
+                f"{n:,} are asked for; {limits.way_out}"
             )
         return np.concatenate(drawn)
 

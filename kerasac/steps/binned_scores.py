@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from kerasac.errors import ScoreError
-from kerasac.steps.score import MIN_WINDOWS, Metrics
+from kerasac.steps.score import MIN_WINDOWS, Metrics, correlation
 
 logger = logging.getLogger(__name__)
 
@@ -127,10 +127,10 @@ def regression_metrics(labels: Floats, predicted: Floats) -> Metrics:
     nonzero = y != 0
     x_nonzero, y_nonzero = x[nonzero], y[nonzero]
     return {
-        "pearson": _correlation(x, y),
-        "spearman": _correlation(rankdata(x), rankdata(y)),
-        "pearson_nonzero": _correlation(x_nonzero, y_nonzero),
-        "spearman_nonzero": _correlation(rankdata(x_nonzero), rankdata(y_nonzero)),
+        "pearson": correlation(x, y),
+        "spearman": correlation(rankdata(x), rankdata(y)),
+        "pearson_nonzero": correlation(x_nonzero, y_nonzero),
+        "spearman_nonzero": correlation(rankdata(x_nonzero), rankdata(y_nonzero)),
     }
 
 
@@ -169,12 +169,6 @@ def _ranking(positive: npt.NDArray[np.bool_], predicted: Floats, n_positive: int
     nearest = [false_discovery[false_discovery <= fdr].max(initial=-1) for fdr in FDRS.values()]
     recalls = [float(recall[false_discovery == rate].max(initial=0)) for rate in nearest]
     return dict(zip(names, (roc_area, average_precision, *recalls), strict=True))
-
-
-def _correlation(x: Floats, y: Floats) -> float | None:
-    if len(x) < MIN_WINDOWS or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(np.corrcoef(x, y)[0, 1])
 
 
 def _share(count: int, total: int) -> float | None:

@@ -15,6 +15,7 @@ from kerasac.cache import ShardMap, in_process, whole_file, write_whole
 from kerasac.config import Experiment
 from kerasac.errors import KerasacError
 from kerasac.genome.leakage import MIN_SHARED, fold_leaks
+from kerasac.steps.bias import bias_plan, most_counts
 from kerasac.steps.findings import Finding, Findings
 from kerasac.steps.label_values import FloatArray, LabelValues, judge_labels, label_values
 from kerasac.steps.loss_weights import counts_outputs, unit_weight
@@ -71,7 +72,8 @@ def check(experiment: Experiment, shards: ShardMap = in_process) -> Check:
     if isinstance(prepared, PreparedWindows):
         labels = label_values(prepared)
         findings.found += judge_labels(prepared, labels)
-        facts += [*_label_facts(prepared, labels, findings), _leakage(prepared, findings)]
+        facts += [*_label_facts(prepared, labels, findings), *_bias_facts(prepared, findings)]
+        facts.append(_leakage(prepared, findings))
     return Check(experiment.name, tuple(findings.found), facts, tuple(labels), prepared)
 
 
@@ -91,6 +93,8 @@ def checked(experiment: Experiment, shards: ShardMap = in_process) -> Prepared:
             findings.attempt(lambda finding=finding: _raise(finding))  # type: ignore[misc]
         else:
             logger.warning("%s", finding)
+    if isinstance(prepared, PreparedWindows):
+        _bias_facts(prepared, findings)
     findings.raise_errors()
     return prepared
 
@@ -124,6 +128,20 @@ def _label_facts(prepared: Prepared, labels: Sequence[LabelValues], findings: Fi
             weights += [f"{found.weight:.3g}"] if found is not None else []
         facts.append((f"loss weight of {output}", f"{', '.join(weights)} (median counts / 10, by fold)"))
     return facts
+
+
+def _bias_facts(prepared: PreparedWindows, findings: Findings) -> list[tuple[str, str]]:
+    """Say how much background each fold's bias model learns from; too little is an error."""
+    spec = prepared.experiment.bias
+    if spec is None or spec.model_file is not None:
+        return []
+    found = []
+    for fold in prepared.folds:
+        base = prepared.plan(fold, prepared.experiment.seeds[0])
+        plan = findings.attempt(lambda base=base: bias_plan(prepared, base), "bias")  # type: ignore[misc]
+        if plan is not None:
+            found.append(f"{len(plan.train(0)):,} below {most_counts(prepared, base):.3g} counts")
+    return [("background of the bias model", f"{', '.join(found)} (by fold)")]
 
 
 def _leakage(prepared: PreparedWindows, findings: Findings) -> tuple[str, str]:

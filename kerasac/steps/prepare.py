@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kerasac.cache import ShardMap, in_process
+from kerasac.cache import ShardMap, file_digest, in_process, local_copy
 from kerasac.config import Experiment
 from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly
@@ -74,8 +74,10 @@ class PreparedWindows(Prepared):
         return {"array": {"path": self.layout.path, "datasets": self.layout.datasets}}
 
     def content(self) -> list[str]:
-        """Digests of sequence, tracks and candidates."""
-        return [*self.source.content(), self.candidates.digest()]
+        """Digests of sequence, tracks, candidates, and of a bias model that is given."""
+        bias = self.experiment.bias
+        given = [file_digest(local_copy(bias.model_file))] if bias is not None and bias.model_file is not None else []
+        return [*self.source.content(), self.candidates.digest(), *given]
 
 
 def prepare(experiment: Experiment, shards: ShardMap = in_process) -> Prepared:
@@ -138,7 +140,7 @@ def _make_source(experiment: Experiment, layout: StoreLayout, candidates: Candid
     sampling = experiment.sampling
     reach = max((spec.flank for spec in experiment.track_specs), default=0)
     spans = candidates.surroundings(reach, jitter=sampling.regions.jitter if sampling.regions is not None else 0)
-    complete = not sampling.draws_background
+    complete = not experiment.draws_background
     kind = experiment.compute.reader
     if kind == "auto":
         kind, reason = choose_reader(layout, _tracks(experiment), spans if complete else None)

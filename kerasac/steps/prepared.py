@@ -80,6 +80,9 @@ class Prepared(ABC):
         for track in (*spec["inputs"], *spec["outputs"]):
             del track["file"], track["valid_file"]
         del spec["score"]["peaks"]
+        if spec["bias"] is not None:
+            for key in ("model_file", "warn_below", "fail_below"):  # by its content; a verdict changes no model
+                del spec["bias"][key]
         chroms = list(self.assembly.as_dict().items())
         return digest({"experiment": spec, "chromosomes": chroms, "content": self.content()})
 

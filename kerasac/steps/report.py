@@ -112,6 +112,7 @@ def write_report(run_dir: Path) -> Path:
         columns=[(heading, summary.get(windows, metric)) for windows, metric, heading in _columns(summary)],
         across=_svg(rows) if rows else None,
         summary=summary,
+        bias=_bias(run_dir, units),
         binned=summary.is_binned,
         tasks=_tasks(scores),
         task_columns=[entry for entry in _columns(summary) if summary.is_binned or entry[1] in _TASK_METRICS],
@@ -295,6 +296,12 @@ def _add_figures(unit: _Unit, folder: Path, room: int, figures: Mapping[str, str
         unit.figures.append((caption, round(width * PAGE_DPI / DPI), data))
         taken += len(data)
     return taken
+
+
+def _bias(run_dir: Path, units: Sequence[_Unit]) -> list[tuple[str, dict[str, Any]]]:
+    """Verdicts on the bias models, of the units that have one."""
+    found = [(unit.name, _read_json(run_dir / unit.name / "bias.json")) for unit in units]
+    return [(name, verdict) for name, verdict in found if verdict]
 
 
 def _small_png(path: Path) -> tuple[int, str]:

@@ -200,8 +200,8 @@ def _metrics(predicted: Floats, observed: Floats, profiles: ProfileScores) -> Me
     """Metrics of one task on one window set, from log counts and profile scores of the same windows."""
     counted = profiles.counts.sum()
     return {
-        "counts_pearson": _correlation(predicted, observed),
-        "counts_spearman": _correlation(rankdata(predicted), rankdata(observed)),
+        "counts_pearson": correlation(predicted, observed),
+        "counts_spearman": correlation(rankdata(predicted), rankdata(observed)),
         "counts_mse": _over(np.mean, (predicted - observed) ** 2),
         "jsd_distance_mean": _over(np.mean, profiles.jsd),
         "jsd_distance_median": _over(np.median, profiles.jsd),
@@ -225,7 +225,7 @@ def _separation(predicted: Floats, is_peak: BoolArray) -> Metrics:
     }
 
 
-def _correlation(x: Floats, y: Floats) -> float | None:
+def correlation(x: Floats, y: Floats) -> float | None:
     """Pearson correlation; None for fewer than three windows or where one side is constant."""
     if len(x) < MIN_WINDOWS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None

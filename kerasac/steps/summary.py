@@ -122,6 +122,7 @@ class _Headline:
     """Name and metric (of the same windows) or number; the first that is defined is used."""
     of_bins: str | None = None
     """The label where bins are scored, if it is another."""
+    bins_only: bool = False
 
 
 _HEADLINES = (
@@ -137,7 +138,9 @@ _HEADLINES = (
     ),
     _Headline("peaks", "jsd_norm_median", "Profile skill, norm. JSD", "higher", (("uniform profile", 0.0),)),
     # Of bins alone:
-    _Headline("all", "auprc", "Average precision AUPRC", "higher", (("share of positives", "positive_share"),)),
+    _Headline(
+        "all", "auprc", "Average precision AUPRC", "higher", (("share of positives", "positive_share"),), bins_only=True
+    ),
     _Headline("all", "recall_at_fdr_50", "Recall at 50 % FDR", "higher", ()),
     _Headline("all", "balanced_accuracy", "Balanced accuracy", "higher", (("chance", 0.5),)),
     _Headline("all", "pearson", "Correlation r", "higher", (("no relation", 0.0),)),
@@ -175,7 +178,7 @@ def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
     whole = "all bins" if summary.is_binned else "all windows"
     for entry in _HEADLINES:
         metric = summary.get(entry.windows, entry.metric)
-        if metric is None or metric.mean is None:
+        if metric is None or metric.mean is None or (entry.bins_only and not summary.is_binned):
             continue
         floor_label, floor = _floor(summary, entry)
         rows.append(

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from kerasac.cache import ShardMap, in_process, local_copy, url_of
-from kerasac.config import Experiment, FoldsSpec, Spec
+from kerasac.config import BiasSpec, Experiment, FoldsSpec, Spec
 from kerasac.errors import ConfigError, FoldError, RemoteError
 from kerasac.genome.assembly import Assembly, check_same_sizes, read_chrom_sizes
 from kerasac.genome.fold_files import read_folds
 from kerasac.genome.folds import SPLITS, Fold, balanced_folds, built_in_folds, on_assembly
 from kerasac.genome.intervals import read_bed
 from kerasac.genome.sequence import check_fasta
+from kerasac.models.bias_contract import bias_contract, check_form
 from kerasac.models.contract import Contract, contract_of
 from kerasac.models.registry import Parameters, read_parameters
 from kerasac.sampling.batches import other_strands
@@ -28,7 +29,14 @@ _DEFAULT_FOLDS = 5
 _MANY_LEFT_OUT = 0.05  # of the regions of a file
 _FEW_PEAKS = 50  # in a split
 # Files that each machine reads that trains, and of which it fetches its own copy.
-_READ_WHERE_TRAINED = ("genome.fasta", "labels.train", "labels.valid", "inputs.file", "inputs.valid_file")
+_READ_WHERE_TRAINED = (
+    "genome.fasta",
+    "labels.train",
+    "labels.valid",
+    "inputs.file",
+    "inputs.valid_file",
+    "bias.model_file",
+)
 _UNEVEN = 2.0  # times as many peaks in one fold's test as in another's
 
 
@@ -130,7 +138,18 @@ def check_model(experiment: Experiment, findings: Findings) -> tuple[Contract | 
     parameters = findings.attempt(lambda: read_parameters(model.architecture, model.parameters))
     if contract is not None and parameters is not None:
         findings.attempt(lambda: parameters.check(contract))
+    if contract is not None and experiment.bias is not None:
+        _check_bias_model(experiment.bias, contract, findings)
     return contract, parameters
+
+
+def _check_bias_model(spec: BiasSpec, contract: Contract, findings: Findings) -> None:
+    findings.attempt(lambda: check_form(spec.form, contract), "bias")
+    if findings.errors or spec.model_file is not None:
+        return
+    parameters = findings.attempt(lambda: read_parameters(spec.model.architecture, spec.model.parameters), "bias.model")
+    if parameters is not None:
+        findings.attempt(lambda: parameters.check(bias_contract(contract)), "bias.model")
 
 
 def check_files(missing: Sequence[tuple[str, Path]]) -> None:
@@ -148,6 +167,7 @@ def _named_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:
         ("store", experiment.store),
         *_beds(experiment),
         *_label_files(experiment),
+        ("bias.model_file", experiment.bias.model_file if experiment.bias else None),
         *(("folds.files", path) for path in experiment.folds.files),
     ]
     yield from ((key, path) for key, path in named if path is not None)

@@ -44,6 +44,7 @@ _LEAST: dict[str, float] = {
     "noise_sd": 0,
     "background_rate": 0,
     "dispersion": 1e-6,
+    "bias_strength": 0,
     "ambiguous_counts": 0,
 }
 
@@ -65,6 +66,7 @@ class Simulation:
     dispersion: float = 0.05  # variance of a base's count = mean + dispersion * mean²
     peak_counts: float = 350.0  # expected cuts from which an element is a peak
     ambiguous_counts: float = 250.0  # expected cuts from which it is at least ambiguous
+    bias_strength: float = 1.0  # times the logarithm of the enzyme's preference
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -128,7 +130,8 @@ def simulate_chrom(simulation: Simulation, index: int) -> SimulatedChrom:
     tokens = _random_sequence(rng, size)
     tokens[: simulation.end_n_bp] = tokens[size - simulation.end_n_bp :] = 4
     elements, decoys = _plant(rng, tokens, name, simulation)
-    rates = enzyme_preference(tokens) * accessibility(elements, size, simulation.background_rate)
+    rates = accessibility(elements, size, simulation.background_rate)
+    rates *= enzyme_preference(tokens, simulation.bias_strength)
     rates[:, tokens == 4] = 0
     shape = 1 / simulation.dispersion
     # A Poisson of a gamma is the negative binomial.

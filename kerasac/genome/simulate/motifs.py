@@ -94,8 +94,8 @@ def footprint(motif: Motif) -> Floats:
     return np.asarray(cuts / cuts.sum())
 
 
-def enzyme_preference(tokens: Tokens) -> Floats:
-    """Score how readily each base is cut, relative to the mean of the sequence.
+def enzyme_preference(tokens: Tokens, strength: float = 1.0) -> Floats:
+    """Score how readily each base is cut, relative to the mean of the sequence; the logarithm is times ``strength``.
 
     Returns
     -------
@@ -103,7 +103,8 @@ def enzyme_preference(tokens: Tokens) -> Floats:
     lies beyond the ends count as no preference.
     """
     complement = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
-    preference = np.exp(np.stack([_log_preference(tokens), _log_preference(complement[tokens][::-1])[::-1]]))
+    logs = np.stack([_log_preference(tokens), _log_preference(complement[tokens][::-1])[::-1]])
+    preference = np.exp(strength * logs)
     return np.asarray(preference / preference.mean())
 
 

@@ -334,10 +334,19 @@ class BiasSpec(Spec):
 
 
 class LossSpec(Spec):
-    """Weights of the heads' losses; ``auto`` = median total counts of the training peaks' windows / 10."""
+    """Weights of the heads' losses; ``auto`` = median total counts of the training peaks' windows / 10.
+
+    ``tasks`` gives tasks a factor of their own within their outputs' losses. Of bins, ``labels`` names the loss: ``auto``
+    is crossentropy for a classification and mse for a regression; ``poisson`` predicts the log rate of counts.
+    ``class_weights`` multiplies the terms of negative and positive bins: ``auto`` weighs both classes alike, by their
+    numbers in the training chromosomes; or kerasAC's file of w1 and w0, a row a task.
+    """
 
     profile: float = Field(default=1.0, ge=0)
     counts: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
+    tasks: dict[str, Annotated[float, Field(ge=0)]] = {}
+    labels: Literal["auto", "crossentropy", "mse", "mae", "poisson"] = "auto"
+    class_weights: Annotated[Literal["auto"] | DataPath | None, Field(union_mode="left_to_right")] = None
 
 
 class TrainingSpec(Spec):

@@ -234,11 +234,14 @@ class _UnitRun:
     def _fit(self, training: _Training) -> TrainResult:
         """Train a model on the windows of a plan; it ends with the best epoch's weights."""
         from kerasac.models.feed import FedModel
+        from kerasac.models.losses import losses_of
         from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
 
         source, spec, plan = self.prepared.source, self.experiment.training, training.plan
         fed = FedModel(training.model, source.recipe.of([port.name for port in training.contract.inputs]))
-        compile_model(fed, training.contract, spec, training.loss_weights)
+        classes = self.prepared.class_weights(plan.fold) if isinstance(self.prepared, PreparedBins) else {}
+        losses = losses_of(training.contract, self.experiment.loss, classes)
+        compile_model(fed, training.contract, spec, training.loss_weights, losses)
         first_epoch = plan.train(0)
         first = source.batch(first_epoch.take(slice(0, _FIRST_WINDOWS)))
         start_at_mean(training.head, training.contract, first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from kerasac.models.loss_names import label_loss
 from kerasac.sampling.plan import Windows
 from kerasac.steps.binned_predictions import BinnedPredictions
 from kerasac.steps.binned_scores import BinnedScores, score_classification, score_regression
@@ -14,13 +15,14 @@ from kerasac.store.labels.read import BinLabels
 
 
 def predict_bins(model: keras.Model, prepared: PreparedBins, windows: Windows) -> BinnedPredictions:
-    """Predict bins, in the order of the windows, and put their labels beside."""
+    """Predict bins, in the order of the windows, and put their labels beside; log rates become counts."""
     (port,) = prepared.contract.outputs
     predicted, labels = [], []
     for block in blocks_of(windows):
         batch = prepared.held_out.batch(block)
         found = model.predict(batch.inputs, batch_size=PREDICT_BATCH, verbose=0)
-        predicted.append(np.asarray(found[port.name], dtype=np.float32))
+        values = np.asarray(found[port.name], dtype=np.float32)
+        predicted.append(np.exp(values) if label_loss(prepared.experiment.loss, port) == "poisson" else values)
         labels.append(batch.outputs[port.name])
     return BinnedPredictions(
         _labels(prepared, windows, np.concatenate(labels)),

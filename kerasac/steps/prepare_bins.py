@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasac.cache import ShardMap, in_process, shown
+from kerasac.cache import ShardMap, file_digest, in_process, local_copy, shown
 from kerasac.config import Experiment
 from kerasac.errors import ConfigError
 from kerasac.genome.assembly import Assembly, read_chrom_sizes
 from kerasac.genome.folds import Fold
+from kerasac.genome.intervals import Spans
 from kerasac.genome.sequence import check_fasta, fasta_assembly
+from kerasac.models.class_weights import ClassWeights, class_weights, read_class_weights
 from kerasac.models.contract import Contract
 from kerasac.models.registry import Parameters
 from kerasac.sampling.bins import BinPlan, BinSource, make_bin_sources
@@ -73,8 +76,28 @@ class PreparedBins(Prepared):
         return {"labels": {name: shown(column.path) for name, column in columns.items()}}
 
     def content(self) -> list[str]:
-        """Digests of sequence and values."""
-        return [*self.training_bins.content(), *self.held_out_bins.content()]
+        """Digests of sequence and values, and of a file of class weights."""
+        given = self.experiment.loss.class_weights
+        weights = [file_digest(local_copy(given))] if isinstance(given, Path) else []
+        return [*self.training_bins.content(), *self.held_out_bins.content(), *weights]
+
+    def class_weights(self, fold: Fold) -> dict[str, ClassWeights]:
+        """Return the weights of the classes of each output, by its name; empty when none are asked for.
+
+        Raises
+        ------
+        ModelError
+            When a file does not fit the tasks, or a task lacks a class in the training chromosomes.
+        """
+        given = self.experiment.loss.class_weights
+        if given is None:
+            return {}
+        (port,) = self.contract.outputs
+        if given != "auto":
+            return {port.name: read_class_weights(local_copy(given), port.tasks)}
+        table, assembly = self.training_bins.labels.open(), self.assembly
+        rows = Spans.of_chromosomes(list(fold.train), assembly).contains(table.center.astype(np.int64))
+        return {port.name: class_weights(table.values[rows], port.tasks)}
 
 
 def prepare_bins(experiment: Experiment, findings: Findings, shards: ShardMap = in_process) -> PreparedBins | None:
@@ -110,6 +133,8 @@ def _with_folds(
         return None
     prepared = PreparedBins(experiment, folds, contract, parameters, *sources)
     plans = [findings.attempt(partial(prepared.plan, fold, experiment.seeds[0])) for fold in folds]
+    for fold in folds:
+        findings.attempt(partial(prepared.class_weights, fold))
     if findings.errors:
         return None
     findings.found += _judge(prepared, [plan for plan in plans if plan is not None])

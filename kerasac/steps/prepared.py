@@ -80,6 +80,8 @@ class Prepared(ABC):
         for track in (*spec["inputs"], *spec["outputs"]):
             del track["file"], track["valid_file"]
         del spec["score"]["peaks"]
+        if spec["loss"]["class_weights"] not in (None, "auto"):
+            del spec["loss"]["class_weights"]  # a file: by its content
         if spec["bias"] is not None:
             for key in ("model_file", "warn_below", "fail_below"):  # by its content; a verdict changes no model
                 del spec["bias"][key]

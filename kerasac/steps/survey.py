@@ -18,6 +18,7 @@ from kerasac.genome.intervals import read_bed
 from kerasac.genome.sequence import check_fasta
 from kerasac.models.bias_contract import bias_contract, check_form
 from kerasac.models.contract import Contract, contract_of
+from kerasac.models.loss_names import check_losses
 from kerasac.models.registry import Parameters, read_parameters
 from kerasac.sampling.batches import other_strands
 from kerasac.sampling.plan import SamplingPlan
@@ -138,6 +139,8 @@ def check_model(experiment: Experiment, findings: Findings) -> tuple[Contract | 
     parameters = findings.attempt(lambda: read_parameters(model.architecture, model.parameters))
     if contract is not None and parameters is not None:
         findings.attempt(lambda: parameters.check(contract))
+    if contract is not None:
+        findings.attempt(lambda: check_losses(experiment.loss, contract))
     if contract is not None and experiment.bias is not None:
         _check_bias_model(experiment.bias, contract, findings)
     return contract, parameters
@@ -167,10 +170,16 @@ def _named_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:
         ("store", experiment.store),
         *_beds(experiment),
         *_label_files(experiment),
+        ("loss.class_weights", _class_weights_file(experiment)),
         ("bias.model_file", experiment.bias.model_file if experiment.bias else None),
         *(("folds.files", path) for path in experiment.folds.files),
     ]
     yield from ((key, path) for key, path in named if path is not None)
+
+
+def _class_weights_file(experiment: Experiment) -> Path | None:
+    given = experiment.loss.class_weights
+    return given if isinstance(given, Path) else None
 
 
 def _beds(experiment: Experiment) -> list[tuple[str, Path | None]]:

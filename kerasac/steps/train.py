@@ -96,15 +96,21 @@ def train(
     return TrainResult(len(state.history), now.best_epoch, now.best_loss)
 
 
-def compile_model(model: keras.Model, contract: Contract, spec: TrainingSpec, loss_weights: dict[str, float]) -> None:
-    """Attach optimizer and losses. Adam, or AdamW when there is weight decay."""
+def compile_model(
+    model: keras.Model,
+    contract: Contract,
+    spec: TrainingSpec,
+    loss_weights: dict[str, float],
+    losses: dict[str, Any] | None = None,
+) -> None:
+    """Attach optimizer and losses: those of each role, or ``losses``. Adam, or AdamW when there is weight decay."""
     options: dict[str, Any] = {"learning_rate": spec.learning_rate, "global_clipnorm": spec.clip_norm}
     if spec.weight_decay:
         optimizer = keras.optimizers.AdamW(weight_decay=spec.weight_decay, **options)
     else:
         optimizer = keras.optimizers.Adam(**options)
     # XLA was measured to gain nothing on a CPU, and costs seconds of compilation.
-    model.compile(optimizer, losses_of(contract), loss_weights=loss_weights, jit_compile=False)
+    model.compile(optimizer, losses or losses_of(contract), loss_weights=loss_weights, jit_compile=False)
 
 
 def start_at_mean(model: keras.Model, contract: Contract, first: Batch) -> None:

@@ -35,6 +35,7 @@ def test_bins_are_trained_predicted_scored_and_reported(ray_cluster: dict[str, f
         folder,
         inputs=inputs,
         sampling={"bins": {"thresholds": [0.5], "ratios": [0.5]}, "train_size": 1000},
+        loss={"class_weights": "auto"},
         training={"epochs": 8, "batch_size": 32, "learning_rate": 0.003, "patience": 8},
     )
     result = cross_validate(experiment, folder / "run", console=Console(quiet=True))

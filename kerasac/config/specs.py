@@ -336,8 +336,8 @@ class BiasSpec(Spec):
 class LossSpec(Spec):
     """Weights of the heads' losses; ``auto`` = median total counts of the training peaks' windows / 10.
 
-    ``tasks`` gives tasks a factor of their own within their outputs' losses. Of bins, ``labels`` names the loss: ``auto``
-    is crossentropy for a classification and mse for a regression; ``poisson`` predicts the log rate of counts.
+    ``tasks`` gives tasks a factor of their own within their outputs' losses. Of bins, ``labels`` names the loss:
+    ``auto`` is crossentropy for a classification and mse for a regression; ``poisson`` predicts the log rate of counts.
     ``class_weights`` multiplies the terms of negative and positive bins: ``auto`` weighs both classes alike, by their
     numbers in the training chromosomes; or kerasAC's file of w1 and w0, a row a task.
     """

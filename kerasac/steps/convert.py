@@ -1,0 +1,70 @@
+"""Convert a model that Keras 2 saved to a file that plain Keras 3 loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from kerasac.errors import ModelError
+from kerasac.models.legacy import load_legacy
+
+_WINDOWS = 2  # that the new file has to predict as the model did
+
+
+class Converted(NamedTuple):
+    """What a converted model takes and gives, by name, with shapes a window, and its number of weights."""
+
+    path: Path
+    inputs: dict[str, tuple[int, ...]]
+    outputs: dict[str, tuple[int, ...]]
+    n_weights: int
+
+
+def convert(old: Path, new: Path, weights: Path | None = None, *, overwrite: bool = False) -> Converted:
+    """Write ``new`` (``.keras``), after seeing that it predicts what ``old`` does.
+
+    Raises
+    ------
+    ModelError
+        When ``old`` cannot be loaded, ``new`` is there already, or it does not predict the same.
+    """
+    if new.suffix != ".keras":
+        raise ModelError(f"{new} must end in .keras, by which Keras knows its format")
+    if new.exists() and not overwrite:
+        raise ModelError(f"{new} exists; name another file, or say --overwrite")
+    model = load_legacy(old, weights)
+    new.parent.mkdir(parents=True, exist_ok=True)
+    partial = new.with_name(f".partial-{new.name}")
+    try:
+        model.save(partial)
+        _check_same(model, partial)
+        partial.replace(new)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Converted(
+        new,
+        _shapes(model.input_names, model.inputs),
+        _shapes(model.output_names, model.outputs),
+        int(model.count_params()),
+    )
+
+
+def _check_same(model: keras.Model, path: Path) -> None:
+    rng = np.random.default_rng(0)
+    inputs = [rng.random((_WINDOWS, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
+    again = keras.models.load_model(path, compile=False)
+    for one, other in zip(_predicted(model, inputs), _predicted(again, inputs), strict=True):
+        if not np.array_equal(one, other, equal_nan=True):
+            raise ModelError(f"the converted model does not predict what {model.name} does; please report this")
+
+
+def _predicted(model: keras.Model, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    found = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    return found if isinstance(found, list) else [found]
+
+
+def _shapes(names: list[str], tensors: list[keras.KerasTensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape[1:]) for name, tensor in zip(names, tensors, strict=True)}

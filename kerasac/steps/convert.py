@@ -66,5 +66,6 @@ def _predicted(model: keras.Model, inputs: list[np.ndarray]) -> list[np.ndarray]
     return found if isinstance(found, list) else [found]
 
 
-def _shapes(names: list[str], tensors: list[keras.KerasTensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape[1:]) for name, tensor in zip(names, tensors, strict=True)}
+def _shapes(tensors: list[keras.KerasTensor]) -> dict[str, tuple[int, ...]]:
+    """Name each tensor by the layer that gives it."""
+    return {tensor._keras_history.operation.name: tuple(tensor.shape[1:]) for tensor in tensors}

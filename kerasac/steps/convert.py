@@ -46,8 +46,8 @@ def convert(old: Path, new: Path, weights: Path | None = None, *, overwrite: boo
         partial.unlink(missing_ok=True)
     return Converted(
         new,
-        _shapes(model.input_names, model.inputs),
-        _shapes(model.output_names, model.outputs),
+        _shapes(model.inputs),
+        _shapes(model.outputs),
         int(model.count_params()),
     )
 

@@ -183,6 +183,13 @@ def test_enzyme_preference_of_the_reverse_complement_swaps_strands(tokens):
     np.testing.assert_allclose(enzyme_preference(3 - inside[::-1]), enzyme_preference(inside)[::-1, ::-1])
 
 
+def test_strength_multiplies_the_logarithm_of_the_preference(tokens):
+    inside = tokens["chr1"][TINY.end_n_bp : -TINY.end_n_bp]
+    usual, none, twice = (enzyme_preference(inside, strength) for strength in (1, 0, 2))
+    np.testing.assert_allclose(none, 1)
+    np.testing.assert_allclose(twice, usual**2 / (usual**2).mean())
+
+
 @pytest.mark.parametrize("strand", [PLUS, MINUS])
 def test_cut_base_composition_follows_the_enzyme(strand, signal, tokens):
     cuts, bases = np.zeros(4), np.zeros(4)

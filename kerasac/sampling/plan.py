@@ -75,8 +75,12 @@ def concatenate(tables: Sequence[Windows]) -> Windows:
     )
 
 
-def plan_digest(tables: Sequence[Windows]) -> str:
-    """Return 16 hex digits of the content of several tables, in order."""
+def plan_digest(held_out: Sequence[Windows], train: Callable[[int], Windows], epochs: int) -> str:
+    """Return 16 hex digits of a plan: of its validation and test windows, and of its training windows.
+
+    The first and the last epoch stand for all: a pure function of seed and epoch that gives both gives those between.
+    """
+    tables = [*held_out, *(train(epoch) for epoch in sorted({0, epochs - 1}))]
     return hashlib.sha256("".join(table.digest() for table in tables).encode()).hexdigest()[:16]
 
 
@@ -217,7 +221,7 @@ class SamplingPlan:
 
     def digest(self, epochs: int) -> str:
         """Return 16 hex digits that identify every window of training, validation and test."""
-        return plan_digest([self.valid(), self.test(), *(self.train(epoch) for epoch in range(epochs))])
+        return plan_digest([self.valid(), self.test()], self.train, epochs)
 
     def _split(self, candidates: Candidates, name: str) -> Candidates:
         found = candidates.on(self.fold.split(name))

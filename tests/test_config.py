@@ -93,7 +93,7 @@ def test_unknown_key_names_the_nearest(override: str, expected: str) -> None:
         ("inputs.0.flank=0.5", "inputs.0.flank: "),
         ("inputs={}", "inputs: expected a list (found {})"),
         ("outputs=[]", "outputs: expected at least one (found [])"),
-        ("datasets=[]", "datasets: expected at least one (found [])"),
+        ("seeds=[]", "seeds: expected at least one (found [])"),
         ("outputs.0.aggregate=mean", "outputs.0.aggregate: expected 'none', 'sum', 'average', 'max' or 'binary_max'"),
         ("sampling.regions.center=sumit", "sampling.regions.center: expected 'summit', 'center', 'random' or 'edges'"),
         ("loss.counts=atuo", "loss.counts: expected a valid number, unable to parse"),
@@ -309,6 +309,24 @@ def test_template_round_trips_through_yaml(template: Path) -> None:
     again = make_experiment(yaml.safe_load(loaded.to_yaml()), base=Path("/elsewhere"), origin="again")
     assert again == loaded
     assert again.as_dict() == loaded.as_dict()
+
+
+def test_array_without_datasets_is_refused() -> None:
+    with pytest.raises(ConfigError, match="say which 'datasets' of the store to read"):
+        make("datasets=[]")
+
+
+def test_experiment_of_bins_round_trips_through_yaml() -> None:
+    document = {
+        "name": "bins",
+        "genome": {"fasta": "genome.fa"},
+        "labels": "labels.tsv",
+        "inputs": [{"name": "sequence", "source": "seq", "flank": 500}],
+        "outputs": [{"name": "open", "source": "atac", "kind": "classification"}],
+        "sampling": {"bins": {}},
+    }
+    loaded = make_experiment(document, base=Path("/data"), origin="bins")
+    assert make_experiment(yaml.safe_load(loaded.to_yaml()), base=Path("/elsewhere"), origin="again") == loaded
 
 
 def test_template_names_every_section() -> None:

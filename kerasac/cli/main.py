@@ -12,6 +12,7 @@ from rich.console import Console
 from kerasac import __version__
 from kerasac.cli.check import check
 from kerasac.cli.convert import convert
+from kerasac.cli.export import export
 from kerasac.cli.folds import folds_app
 from kerasac.cli.ingest import ingest
 from kerasac.cli.init import init
@@ -101,6 +102,7 @@ app.command()(labels)
 app.command()(negatives)
 app.command()(windows)
 app.command()(convert)
+app.command()(export)
 app.add_typer(folds_app, name="folds")
 app.command("loss-weights")(loss_weights)
 

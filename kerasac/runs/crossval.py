@@ -26,8 +26,9 @@ from kerasac.runs.lock import run_lock
 from kerasac.runs.nodes import decode_on_other_nodes, node_shards
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.session import closing_ray, ray_session
-from kerasac.runs.tracking import Tracker, flat_parameters
+from kerasac.runs.tracking import CARD, Tracker, flat_parameters
 from kerasac.runs.trial import MARKER, Event, Unit, is_done, read_marker, versions
+from kerasac.steps.card import write_card
 from kerasac.steps.check import checked
 from kerasac.steps.prepared import UNIT_INDEPENDENT, Prepared
 from kerasac.steps.report import write_report
@@ -152,7 +153,7 @@ class _Listener:
         if kind == "epoch":
             self.tracker.epoch(unit, _metrics(event))
         elif kind == "done":
-            self.tracker.catch_up(unit)
+            _finish(unit, self.tracker)
         elif kind == "failed":
             self._fail(unit, event["message"])
 
@@ -163,6 +164,13 @@ class _Listener:
     def _fail(self, unit: Unit, message: str) -> None:
         self.failures[unit.name] = message
         self.tracker.fail(unit, message)
+
+
+def _finish(unit: Unit, tracker: Tracker) -> None:
+    """Write the card of a finished unit's model, and log what MLflow lacks of it."""
+    if not (unit.folder / CARD).exists():
+        write_card(unit.folder, unit.folder / CARD)
+    tracker.catch_up(unit)
 
 
 def _metrics(event: Event) -> dict[str, float]:
@@ -178,7 +186,7 @@ def _metrics(event: Event) -> dict[str, float]:
 def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, failures: dict[str, str]) -> Summary:
     done = [unit for unit in units if is_done(unit.folder)]
     for unit in done:
-        tracker.catch_up(unit)
+        _finish(unit, tracker)
     summary = None
     if done:
         summary = summarize(run_folder)

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 STORE, ARTIFACTS, RECORD = "mlflow.db", "mlartifacts", "mlflow.json"
 _SOURCE_TAGS = {"mlflow.source.name": "kerasac-ray cv", "mlflow.source.type": "LOCAL"}
 _PARENT_TAG = "mlflow.parentRunId"
-_UNIT_FILES = ("history.csv", "scores.json", "scores.tsv", "unit.json")
+CARD = "model.card.md"
+_UNIT_FILES = ("history.csv", "scores.json", "scores.tsv", "unit.json", CARD)
 _PREDICTIONS = ("predictions.h5", "test.labels.0", "test.predictions.0")  # of windows, or of bins
 _RUN_FILES = ("experiment.yaml", "folds.json", "provenance.json", "summary.json", "summary.tsv", "report.html")
 # Makes MLflow's pages open as those of trainings, not of language models.

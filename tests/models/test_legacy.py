@@ -93,13 +93,14 @@ def chrombpnet_config(code: str = CODE) -> dict[str, Any]:
     def nested(name: str, inner: str) -> dict[str, Any]:
         return {**small_model(name, inner), "name": name, "inbound_nodes": node("sequence")}
 
-    both = [[["model_wo_bias", 0, 1, {}], ["bias_model", 0, 1, {}]]]
+    # Keras 2 counts the making of a nested model as its call 0, so that the first use is call 1.
+    both = [[["model_wo_bias", 1, 1, {}], ["bias_model", 1, 1, {}]]]
     layers = [
         layer("InputLayer", "sequence", [], batch_input_shape=[None, L, 4]),
         nested("bias_model", "bpnet"),
         nested("model_wo_bias", "wo_bias_bpnet"),
         layer("Concatenate", "concatenate", both, axis=-1),
-        layer("Add", "logits_profile_predictions", [[["model_wo_bias", 0, 0, {}], ["bias_model", 0, 0, {}]]]),
+        layer("Add", "logits_profile_predictions", [[["model_wo_bias", 1, 0, {}], ["bias_model", 1, 0, {}]]]),
         layer(
             "Lambda", "logcount_predictions", node("concatenate"), function=[code, None, None], function_type="lambda"
         ),
@@ -166,6 +167,10 @@ def test_chrombpnets_model_is_rebuilt(load: Any, saved: Any) -> None:
     np.testing.assert_allclose(counts, np.logaddexp(bias[1], rest[1]), atol=1e-4)
 
 
+def test_the_output_of_the_lambda_keeps_its_name(load: Any, saved: Any) -> None:
+    assert load(saved[0]).output_names == ["logits_profile_predictions", "logcount_predictions"]
+
+
 def test_saved_again_it_is_plain_keras(load: Any, saved: Any, tmp_path: Path) -> None:
     model = load(saved[0])
     model.save(tmp_path / "new.keras")
@@ -187,6 +192,28 @@ def test_code_of_the_file_is_not_run(load: Any, tmp_path: Path) -> None:
     weights = {"bias_model": random_weights("bpnet", rng), "model_wo_bias": random_weights("wo_bias_bpnet", rng)}
     load(write_model(tmp_path / "also.h5", chrombpnet_config(also), weights)).predict(np.zeros((1, L, 4)), verbose=0)
     assert not ran.exists()
+
+
+def dense_model(name: str, activation: str) -> dict[str, Any]:
+    layers = [
+        layer("InputLayer", name, [], batch_input_shape=[None, 2]),
+        layer("Dense", "dense", node(name), units=1, activation=activation, use_bias=False),
+    ]
+    ends = {"input_layers": [[name, 0, 0]], "output_layers": [["dense", 0, 0]]}
+    return {"class_name": "Functional", "config": {"name": "m", "layers": layers, **ends}}
+
+
+def test_names_with_a_slash_and_variables_of_another_scope_are_read(load: Any, tmp_path: Path) -> None:
+    weights = {"dense": {"dense_1/kernel:0": np.array([[2.0], [3.0]])}}
+    model = load(write_model(tmp_path / "m.h5", dense_model("data/genome_data_dir", "linear"), weights))
+    assert [tensor.name for tensor in model.inputs] == ["data_genome_data_dir"]
+    assert model.predict(np.array([[1.0, 1.0]]), verbose=0).tolist() == [[5.0]]
+
+
+def test_an_activation_that_keras_3_computes_otherwise_is_refused(load: Any, tmp_path: Path) -> None:
+    weights = {"dense": {"dense/kernel:0": np.ones((2, 1))}}
+    with pytest.raises(ModelError, match="layer dense has activation 'hard_sigmoid'"):
+        load(write_model(tmp_path / "m.h5", dense_model("a", "hard_sigmoid"), weights))
 
 
 def without(weights: Any, layer: str, name: str) -> Any:

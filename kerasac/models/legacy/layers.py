@@ -12,9 +12,10 @@ from keras import layers, ops
 
 from kerasac.errors import ModelError
 
+# hard_sigmoid is left out: its slope is 1/5 in Keras 2 and 1/6 in Keras 3.
 _ACTIVATIONS = (
-    "elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "relu", "selu", "sigmoid", "softmax",
-    "softplus", "softsign", "swish", "tanh",
+    "elu", "exponential", "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "softmax", "softplus", "softsign",
+    "swish", "tanh",
 )  # fmt: skip
 _CONVOLUTION = ("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "activation", "use_bias")
 _POOLING = ("pool_size", "strides", "padding")
@@ -81,7 +82,12 @@ def known_layer(class_name: str, config: Mapping[str, Any]) -> keras.layers.Laye
         chosen["activation"] = _activation(chosen["activation"], name)
     if class_name == "BatchNormalization" and isinstance(chosen.get("axis"), tuple):
         (chosen["axis"],) = chosen["axis"]
-    return layer_type(**chosen, name=name, trainable=bool(config.get("trainable", True)))
+    return layer_type(**chosen, name=plain_name(name), trainable=bool(config.get("trainable", True)))
+
+
+def plain_name(name: Any) -> Any:
+    """Return a name as Keras 3 takes it, with ``_`` for ``/`` (kerasAC's input ``data/genome_data_dir``)."""
+    return name.replace("/", "_") if isinstance(name, str) else name
 
 
 def logsumexp_of(config: Mapping[str, Any], tensor: Any) -> Any:
@@ -100,7 +106,9 @@ def logsumexp_of(config: Mapping[str, Any], tensor: Any) -> Any:
             f"layer {config.get('name')} is a Lambda: code of the file, which is not run. Only chrombpnet's sum of log "
             "counts is known"
         )
-    return ops.logsumexp(tensor, axis=-1, keepdims=True)
+    total = ops.logsumexp(tensor, axis=-1, keepdims=True)
+    # Operations have no names of their own; the layer's is kept for who looks it up.
+    return layers.Activation("linear", name=plain_name(config.get("name")))(total)
 
 
 def _bytecode(config: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ import keras
 
 from kerasac.errors import ModelError
 from kerasac.models.legacy.files import Weights, read_saved
-from kerasac.models.legacy.layers import known_layer, logsumexp_of
+from kerasac.models.legacy.layers import known_layer, logsumexp_of, plain_name
 
 _SUFFIXES = (".h5", ".hdf5", ".arch", ".json")
 
@@ -36,9 +36,10 @@ def load_legacy(path: Path, weights: Path | None = None) -> keras.Model:
     """
     saved = read_saved(path, weights)
     model = _Builder(str(path)).model(saved.config)
+    weights_of = {plain_name(name): values for name, values in saved.weights.items()}
     for layer in model.layers:
-        _set_weights(layer, saved.weights.get(layer.name, {}), str(path))
-    _check_used(model, saved.weights, path)
+        _set_weights(layer, weights_of.get(layer.name, {}), str(path))
+    _check_used(model, weights_of, path)
     return model
 
 
@@ -76,7 +77,7 @@ class _Builder:
         for one in described:
             if one["class_name"] != "InputLayer":
                 tensor = self._layer(one)(tensor)
-        return keras.Model(first, tensor, name=name)
+        return keras.Model(first, tensor, name=plain_name(name))
 
     def _functional(self, config: Mapping[str, Any]) -> keras.Model:
         described = {layer.get("name", layer["config"]["name"]): layer for layer in config["layers"]}
@@ -84,8 +85,11 @@ class _Builder:
         made: dict[str, Any] = {}
         for name, layer in described.items():
             if layer["class_name"] == "InputLayer":
-                tensors[name, 0] = [keras.Input(_input_shape(layer["config"])[1:], name=name)]  # type: ignore[index]
-        waiting = [call for name, layer in described.items() for call in _calls(name, layer)]
+                tensors[name, 0] = [keras.Input(_input_shape(layer["config"])[1:], name=plain_name(name))]  # type: ignore[index]
+        ends = [_ends(config[key]) for key in ("input_layers", "output_layers")]
+        calls = [call for name, layer in described.items() for call in _calls(name, layer)]
+        first = _first_calls([*(one for call in calls for one in call.inputs), *ends[1]])
+        waiting = [call._replace(inputs=_counted_from_0(call.inputs, first)) for call in calls]
         while waiting:
             ready = [call for call in waiting if all((layer, number) in tensors for layer, number, _ in call.inputs)]
             if not ready:
@@ -94,9 +98,10 @@ class _Builder:
                 given = [tensors[layer, number][output] for layer, number, output in call.inputs]
                 tensors[call.layer, call.number] = self._apply(described[call.layer], given, call, made)
             waiting = [call for call in waiting if call not in ready]
-        inputs = [tensors[name, number][output] for name, number, output in _ends(config["input_layers"])]
-        outputs = [tensors[name, number][output] for name, number, output in _ends(config["output_layers"])]
-        return keras.Model(_alone(inputs), _alone(outputs), name=config.get("name"))
+        inputs, outputs = (
+            [tensors[name, number][output] for name, number, output in _counted_from_0(end, first)] for end in ends
+        )
+        return keras.Model(_alone(inputs), _alone(outputs), name=plain_name(config.get("name")))
 
     def _apply(self, described: Mapping[str, Any], given: list[Any], call: _Call, made: dict[str, Any]) -> list[Any]:
         if described["class_name"] == "Lambda":
@@ -124,6 +129,20 @@ def _calls(name: str, described: Mapping[str, Any]) -> Iterator[_Call]:
         yield _Call(name, number, inputs, merges or len(inputs) > 1)
 
 
+def _first_calls(references: Sequence[tuple[str, int, int]]) -> dict[str, int]:
+    """Return the number of each layer's first call: of a nested model 1, as Keras 2 counts its making as call 0."""
+    first: dict[str, int] = {}
+    for layer, number, _ in references:
+        first[layer] = min(number, first.get(layer, number))
+    return first
+
+
+def _counted_from_0(
+    references: Sequence[tuple[str, int, int]], first: Mapping[str, int]
+) -> tuple[tuple[str, int, int], ...]:
+    return tuple((layer, number - first.get(layer, 0), output) for layer, number, output in references)
+
+
 def _ends(described: Sequence[Any]) -> list[tuple[str, int, int]]:
     """Read input_layers or output_layers, which is a single one where there is only one."""
     listed = described if described and isinstance(described[0], list) else [described]
@@ -142,7 +161,12 @@ def _alone(tensors: list[Any]) -> Any:
 
 def _set_weights(layer: Any, weights: Weights, origin: str) -> None:
     """Set the weights of an outermost layer, of a nested model too, by the names of its layers and variables."""
-    by_name = {tuple(name.split("/")[-2:]): values for name, values in weights.items()}
+    nested = isinstance(layer, keras.Model)
+    # An outermost layer's group is its own, whatever scope its variables were made in.
+    by_name = {
+        (plain_name(name.rpartition("/")[0]) if nested else layer.name, name.rpartition("/")[2]): values
+        for name, values in weights.items()
+    }
     for owner in _owners(layer):
         for variable in owner.weights:
             key = (owner.name, f"{variable.name}:0")

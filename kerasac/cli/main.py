@@ -18,6 +18,7 @@ from kerasac.cli.ingest import ingest
 from kerasac.cli.init import init
 from kerasac.cli.labels import labels
 from kerasac.cli.loss_weights import loss_weights
+from kerasac.cli.models import models
 from kerasac.cli.negatives import negatives
 from kerasac.cli.options import (
     DataFolder,
@@ -101,6 +102,7 @@ app.command()(shift)
 app.command()(labels)
 app.command()(negatives)
 app.command()(windows)
+app.command()(models)
 app.command()(convert)
 app.command()(export)
 app.add_typer(folds_app, name="folds")

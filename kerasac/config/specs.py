@@ -322,7 +322,7 @@ class BiasSpec(Spec):
     made of.
     """
 
-    model: ModelSpec = ModelSpec.model_validate({"architecture": "bpnet", "filters": 128, "dilated_layers": 4})
+    model: ModelSpec = ModelSpec(architecture="bias")
     model_file: DataPath | None = None
     threshold: float = Field(default=0.5, gt=0)
     quantile: float = Field(default=0.01, ge=0, lt=1)
@@ -349,27 +349,56 @@ class LossSpec(Spec):
     class_weights: Annotated[Literal["auto"] | DataPath | None, Field(union_mode="left_to_right")] = None
 
 
+class InitializeSpec(Spec):
+    """Weights of another model that training starts from, layer by layer of the same name.
+
+    ``file``: a ``.keras`` file, or weights of Keras 3 (``.weights.h5``, a run's checkpoints) or Keras 2 (``.hdf5``).
+    ``layers``: names or patterns (``dilated_*``) of the layers that are taken; ``all`` takes every one, and each must
+    be in the file. ``freeze``: those that are not trained.
+    """
+
+    file: DataPath
+    layers: Literal["all"] | Names = "all"
+    freeze: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+
+
+def _as_file(value: Any) -> Any:
+    """Let a path stand for all layers of a file."""
+    return {"file": value} if isinstance(value, str | Path) else value
+
+
 class TrainingSpec(Spec):
-    """How long and how fast to train.
+    """How long and how fast to train; the defaults are kerasAC's.
 
     The best epoch is the one with the least validation loss. After ``patience`` epochs without a better one
     training stops. ``schedule: plateau`` multiplies the learning rate by ``lr_factor`` after every
     ``lr_patience`` epochs without a better one; ``cosine`` takes it from learning_rate to min_learning_rate
     over ``epochs``, whatever the loss does. Over the first ``warmup_steps`` batches the rate rises from 0 to its
-    first value.
+    first value. ``steps_per_epoch`` ends an epoch after so many batches, if it has more. ``weight_decay`` is
+    decoupled from the gradient, as in AdamW; ``momentum`` goes with sgd and rmsprop.
+
+    ``precision``: what layers compute in; outputs, losses and weights are float32 always. ``jit_compile``: compile the
+    step with XLA; ``auto`` does so on a GPU. ``tensorboard`` writes logs to the unit's folder.
     """
 
     epochs: int = Field(default=40, gt=0)
+    steps_per_epoch: int | None = Field(default=None, gt=0)
     batch_size: int = Field(default=64, gt=0)
+    optimizer: Literal["adam", "adamw", "nadam", "adamax", "rmsprop", "sgd", "lion"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["plateau", "cosine"] = "plateau"
     patience: int = Field(default=3, gt=0)
     lr_patience: int = Field(default=2, gt=0)
     lr_factor: float = Field(default=0.4, gt=0, lt=1)
-    min_learning_rate: float = Field(default=1e-7, ge=0)
+    min_learning_rate: float = Field(default=1e-8, ge=0)
     warmup_steps: int = Field(default=0, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
+    momentum: float | None = Field(default=None, ge=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit_compile: bool | Literal["auto"] = "auto"
+    tensorboard: bool = False
+    initialize: Annotated[InitializeSpec | None, BeforeValidator(_as_file)] = None
 
     @model_validator(mode="after")
     def _rates_fall(self) -> TrainingSpec:
@@ -377,6 +406,12 @@ class TrainingSpec(Spec):
             raise ValueError(
                 f"min_learning_rate {self.min_learning_rate:g} is above learning_rate {self.learning_rate:g}; lower it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _momentum_is_used(self) -> TrainingSpec:
+        if self.momentum is not None and self.optimizer not in ("sgd", "rmsprop"):
+            raise ValueError(f"momentum goes with sgd and rmsprop, not with {self.optimizer}; take it away")
         return self
 
 
@@ -396,15 +431,16 @@ class ScoreSpec(Spec):
 
 
 class ComputeSpec(Spec):
-    """How the machine is used; nothing here changes a result.
+    """How the machine is used; nothing here changes a result, but for float error.
 
-    ``samplers``: CPU actors that read windows for one trainer through Ray Data; 0 reads in the trainer's own
-    process. ``executor``: ``train`` runs each fold as a Ray Train worker, ``direct`` inside its Tune trial.
-    ``reader``: tracks are decoded once a machine, whole (``map``), around the candidates (``spans``) or as the
+    ``trainers``: processes that train one model together, each on its part of every batch, with averaged gradients.
+    ``gpus``: of each trainer. ``samplers``: CPU actors that read windows for one trainer through Ray Data; 0 reads in
+    the trainer's own process. ``executor``: ``train`` runs each fold as a Ray Train worker, ``direct`` inside its Tune
+    trial. ``reader``: tracks are decoded once a machine, whole (``map``), around the candidates (``spans``) or as the
     cells other than 0 (``sparse``), or read from the TileDB array every time (``blocks``).
     """
 
-    trainers: Literal[1] = 1
+    trainers: int = Field(default=1, ge=1)
     gpus: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     samplers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     max_parallel: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
@@ -443,7 +479,7 @@ class Experiment(Spec):
     genome: GenomeSpec
     store: DataPath | None = None
     labels: Annotated[LabelsSpec | None, BeforeValidator(_as_train_file)] = None
-    datasets: Names = ()
+    datasets: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct)] = ()
     inputs: tuple[TrackSpec, ...] = Field(min_length=1)
     outputs: tuple[OutputSpec, ...] = Field(min_length=1)
     sampling: SamplingSpec
@@ -489,6 +525,15 @@ class Experiment(Spec):
             raise ValueError(f"seeds {list(self.seeds)} repeat; each seed is trained once")
         if any(not 0 <= seed < 2**32 for seed in self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} must be 0 or more, and below 2^32")
+        return self
+
+    @model_validator(mode="after")
+    def _trainers_share_batches(self) -> Experiment:
+        if self.training.batch_size % self.compute.trainers:
+            raise ValueError(
+                f"training.batch_size {self.training.batch_size} is no multiple of compute.trainers "
+                f"{self.compute.trainers}: each takes as much of every batch"
+            )
         return self
 
     def track_datasets(self, track: TrackSpec) -> tuple[str, ...]:

@@ -28,6 +28,13 @@ class Port:
     tasks: tuple[str, ...] = ()
     transform: Transform = "none"
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one window's values."""
+        if self.role == "sequence":
+            return (self.width_bp,)
+        return (self.width_bp, self.n_tracks) if self.role == "profile" else (self.n_tracks,)
+
 
 @dataclass(frozen=True)
 class Contract:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from kerasac.models.contract import Contract
+
 PACKAGE = "kerasac"
 
 
@@ -27,6 +29,21 @@ class OneHotDNA(layers.Layer):  # type: ignore[misc]
         return (*input_shape, 4)
 
 
+def inputs_of(contract: Contract) -> dict[str, Any]:
+    """Return an input of every port by its name: tokens of the sequence, float32 of all others."""
+    return {
+        port.name: keras.Input(port.shape, dtype="uint8" if port.role == "sequence" else "float32", name=port.name)
+        for port in contract.inputs
+    }
+
+
+def one_hot_of(contract: Contract, inputs: dict[str, Any]) -> Any:
+    """Return the sequence's one-hot rows, (n, L, 4)."""
+    sequence = contract.input_of("sequence")
+    assert sequence is not None, "the parameters' check passed without a sequence"
+    return OneHotDNA(name="one_hot")(inputs[sequence.name])
+
+
 def crop_to(tensor: Any, width: int, *, name: str | None = None) -> Any:
     """Crop the middle ``width`` positions out of (n, L, channels)."""
     spare = tensor.shape[1] - width
@@ -44,3 +61,10 @@ def dilated_residuals(tensor: Any, *, filters: int, n_layers: int, kernel: int) 
         skipped = crop_to(tensor, convolved.shape[1], name=f"crop_{i}")
         tensor = layers.Add(name=f"residual_{i}")([convolved, skipped])
     return tensor
+
+
+def normed_relu(tensor: Any, name: str, *, momentum: float | None) -> Any:
+    """Normalise over the batch, unless there is no momentum of the running means, and cut at 0."""
+    if momentum is not None:
+        tensor = layers.BatchNormalization(momentum=momentum, name=f"{name}_norm")(tensor)
+    return layers.ReLU(name=f"{name}_relu")(tensor)

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import ray
 from ray import train, tune
+from ray.train.collective import broadcast_from_rank_zero
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from kerasac.config import ComputeSpec
 from kerasac.errors import RunError
-from kerasac.runs.trial import Event, Share, Unit, run_unit
+from kerasac.runs.trial import Event, Share, Unit, help_unit, run_unit
 from kerasac.sampling.stream import SAMPLER_CPUS
 from kerasac.steps.prepared import Prepared
+from kerasac.steps.trainers import open_group
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +49,11 @@ def launch(
     A Ray session must be open (:mod:`kerasac.runs.session`). Units leave their results in their folders;
     ``scratch`` holds Tune's own state.
     """
+    _check_trainers(prepared, allotment.trainers)
     by_name = {unit.name: unit for unit in units}
     trainable = tune.with_parameters(
         _train_worker_trial if allotment.executor == "train" else _direct_trial,
-        shared=_Shared(by_name, allotment.share, scratch),
+        shared=_Shared(by_name, allotment, scratch),
         prepared=prepared,
     )
     tuner = tune.Tuner(
@@ -83,38 +87,85 @@ class UnitAllotment:
         self, compute: ComputeSpec, n_units: int, resources: dict[str, float], *, decoded: bool = True
     ) -> None:
         cpus, gpus = max(1.0, resources.get("CPU", 1.0)), resources.get("GPU", 0.0)
-        per_unit = (1.0 if gpus else 0.0) if compute.gpus == "auto" else float(compute.gpus)
-        if per_unit > 1:
-            raise RunError(f"compute.gpus is {per_unit:g}; a fold trains on one GPU, or a fraction of one to share it")
-        if per_unit > gpus:
+        self.trainers = compute.trainers
+        a_trainer = (1.0 if gpus else 0.0) if compute.gpus == "auto" else float(compute.gpus)
+        self._check_gpus(a_trainer, gpus)
+        self.executor = self._executor(compute, a_trainer)
+        self._check_cpus(cpus)
+        per_unit = a_trainer * self.trainers
+        # Several trainers that wait for each other have to have their CPUs, so no more units run than there are CPUs.
+        room = int(gpus / per_unit) if per_unit else int(cpus / self.trainers)
+        wanted = room if compute.max_parallel == "auto" else int(compute.max_parallel)
+        bounded = per_unit or self.trainers > 1
+        self.max_parallel = max(1, min(wanted, n_units, room) if bounded else min(wanted, n_units))
+        self.cpus = cpus / self.max_parallel
+        per_trainer = self.cpus / self.trainers
+        samplers = compute.samplers if compute.samplers != "auto" else (2 if per_trainer >= 4 and not decoded else 0)
+        self.share = Share(max(1, int(per_trainer)), samplers, a_trainer)
+        self._check_samplers()
+
+    def _executor(self, compute: ComputeSpec, gpus: float) -> str:
+        if self.trainers > 1 and compute.executor == "direct":
             raise RunError(
-                f"compute.gpus is {per_unit:g}, but Ray has {gpus:g}; set it to 0 to train on CPUs, or start Ray with "
+                f"compute.trainers is {self.trainers}, which the executor train alone can start; set compute.executor "
+                "to auto or train"
+            )
+        if compute.executor != "auto":
+            return compute.executor
+        return "train" if gpus or self.trainers > 1 else "direct"
+
+    def _check_gpus(self, a_trainer: float, gpus: float) -> None:
+        if a_trainer > 1:
+            raise RunError(
+                f"compute.gpus is {a_trainer:g}; a trainer takes one GPU, or a fraction of one to share it; "
+                "compute.trainers is for more"
+            )
+        if a_trainer > gpus:
+            raise RunError(
+                f"compute.gpus is {a_trainer:g}, but Ray has {gpus:g}; set it to 0 to train on CPUs, or start Ray with "
                 "--num-gpus"
             )
-        self.executor = compute.executor if compute.executor != "auto" else ("train" if per_unit else "direct")
-        room = int(gpus / per_unit) if per_unit else int(cpus)
-        wanted = room if compute.max_parallel == "auto" else int(compute.max_parallel)
-        self.max_parallel = max(1, min(wanted, n_units, room) if per_unit else min(wanted, n_units))
-        self.cpus = cpus / self.max_parallel
-        samplers = compute.samplers if compute.samplers != "auto" else (2 if self.cpus >= 4 and not decoded else 0)
-        self.share = Share(max(1, int(self.cpus)), samplers, per_unit)
-        self._check_samplers()
+        if a_trainer * self.trainers > gpus:
+            raise RunError(
+                f"compute.trainers is {self.trainers} with {a_trainer:g} GPU each, but Ray has {gpus:g} GPUs; lower "
+                "compute.trainers or compute.gpus"
+            )
+
+    def _check_cpus(self, cpus: float) -> None:
+        if self.trainers > cpus:
+            raise RunError(
+                f"compute.trainers is {self.trainers}, but Ray has {cpus:g} CPUs; lower it to one a CPU at most"
+            )
 
     def _check_samplers(self) -> None:
         """Refuse samplers that leave their trainer no CPU: Ray would wait for more CPUs for ever, and say nothing."""
         trainer = _TRIAL_CPUS + (_WORKER_CPUS if self.executor == "train" else 0)
-        at_most = int((self.cpus - trainer) / SAMPLER_CPUS)
-        if self.share.samplers > max(0, at_most):
+        share = self.cpus / self.trainers
+        at_most = max(0, int((share - trainer) / SAMPLER_CPUS))
+        if self.share.samplers > at_most:
+            whose = "trainer" if self.trainers > 1 else "unit"
             raise RunError(
-                f"compute.samplers is {self.share.samplers}, but a unit's share of {self.cpus:g} CPUs "
-                f"({self.max_parallel} at a time) has room for {max(0, at_most)}; lower it, or compute.max_parallel"
+                f"compute.samplers is {self.share.samplers}, but a {whose}'s share of {share:g} CPUs "
+                f"({self.max_parallel} at a time) has room for {at_most}; lower it, or compute.max_parallel"
             )
 
     def describe(self) -> str:
         """Return the sharing in words."""
         samplers = f"{self.share.samplers} samplers" if self.share.samplers else "reading in the trainer's process"
         devices = f"{self.share.gpus:g} GPU" if self.share.gpus else f"{self.share.threads} threads"
-        return f"{self.max_parallel} at a time, executor {self.executor}, {devices} and {samplers} each"
+        trainers = f"{self.trainers} trainers of " if self.trainers > 1 else ""
+        return f"{self.max_parallel} at a time, executor {self.executor}, {trainers}{devices} and {samplers} each"
+
+
+def _check_trainers(prepared: Prepared, trainers: int) -> None:
+    training = prepared.experiment.training
+    if training.batch_size % trainers:
+        raise RunError(
+            f"training.batch_size is {training.batch_size}, which {trainers} trainers (compute.trainers) cannot share "
+            f"alike; set it to a multiple of {trainers}"
+        )
+    if trainers > 1 and training.jit_compile is True:
+        raise RunError("training.jit_compile is true, which goes with one trainer; set it to auto")
 
 
 def _trial_resources(allotment: UnitAllotment) -> Any:
@@ -129,8 +180,9 @@ def _trial_resources(allotment: UnitAllotment) -> Any:
 class _Shared:
     """What every trial is given besides the prepared experiment."""
 
-    def __init__(self, units: dict[str, Unit], share: Share, scratch: Path) -> None:
-        self.units, self.share, self.scratch = units, share, scratch
+    def __init__(self, units: dict[str, Unit], allotment: UnitAllotment, scratch: Path) -> None:
+        self.units, self.scratch = units, scratch
+        self.share, self.trainers = allotment.share, allotment.trainers
 
 
 def _direct_trial(config: dict[str, str], *, shared: _Shared, prepared: Prepared) -> None:
@@ -139,13 +191,14 @@ def _direct_trial(config: dict[str, str], *, shared: _Shared, prepared: Prepared
 
 
 def _train_worker_trial(config: dict[str, str], *, shared: _Shared, prepared: Prepared) -> None:
-    """Run a unit as a Ray Train run of one worker, which the trial starts and waits for."""
+    """Run a unit as a Ray Train run of one worker a trainer, which the trial starts and waits for."""
     unit, share = shared.units[config["unit"]], shared.share
-    resources = {"CPU": _WORKER_CPUS} | ({"GPU": share.gpus} if share.gpus else {})
     trainer = DataParallelTrainer(
         _train_worker,
         train_loop_config={"unit": unit, "share": share, "prepared": prepared},
-        scaling_config=train.ScalingConfig(num_workers=1, use_gpu=share.gpus > 0, resources_per_worker=resources),
+        scaling_config=train.ScalingConfig(
+            num_workers=shared.trainers, use_gpu=share.gpus > 0, resources_per_worker=worker_resources(share)
+        ),
         run_config=train.RunConfig(
             name=unit.name.replace("/", "-"),
             storage_path=str(shared.scratch / "train"),
@@ -156,8 +209,31 @@ def _train_worker_trial(config: dict[str, str], *, shared: _Shared, prepared: Pr
     trainer.fit()
 
 
+def worker_resources(share: Share) -> dict[str, float]:
+    """Return what one trainer asks of Ray as a Train worker."""
+    return {"CPU": _WORKER_CPUS} | ({"GPU": share.gpus} if share.gpus else {})
+
+
 def _train_worker(config: dict[str, Any]) -> None:
-    run_unit(config["prepared"], config["unit"], config["share"], train.report)
+    prepared, unit, share = config["prepared"], config["unit"], config["share"]
+    context = train.get_context()
+    if context.get_world_size() == 1:
+        run_unit(prepared, unit, share, train.report)
+        return
+    host = ray.util.get_node_ip_address()
+    group = open_group(context.get_world_rank(), context.get_world_size(), host, broadcast_from_rank_zero)
+    if not group.leads:
+        # Train waits until every worker has reported, and passes on what the first one did.
+        group.on_signal = lambda: train.report({})
+        help_unit(prepared, unit, share, group)
+        return
+
+    def report(event: Event) -> None:
+        group.signal()
+        train.report(event)
+
+    run_unit(prepared, unit, share, report, group)
+    group.end()
 
 
 class _Hearing(tune.Callback):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kerasac.cache import digest
+from kerasac.cache import digest, file_digest, local_copy
 from kerasac.config import Experiment
 from kerasac.genome.assembly import Assembly
 from kerasac.genome.folds import Fold
@@ -85,8 +85,14 @@ class Prepared(ABC):
         if spec["bias"] is not None:
             for key in ("model_file", "warn_below", "fail_below"):  # by its content; a verdict changes no model
                 del spec["bias"][key]
+        spec["model"] |= self.parameters.digests  # files of the model, by content
+        del spec["training"]["tensorboard"]  # changes no result
+        given = self.experiment.training.initialize
+        initial = [] if given is None else [file_digest(local_copy(given.file))]
+        if given is not None:
+            del spec["training"]["initialize"]["file"]  # by its content
         chroms = list(self.assembly.as_dict().items())
-        return digest({"experiment": spec, "chromosomes": chroms, "content": self.content()})
+        return digest({"experiment": spec, "chromosomes": chroms, "content": [*self.content(), *initial]})
 
     def describe(self) -> Facts:
         """Return what an experiment amounts to, as (what, value) lines for a person."""

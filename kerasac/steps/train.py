@@ -3,58 +3,38 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from kerasac.config import TrainingSpec
 from kerasac.errors import KerasacError, RunError
-from kerasac.models.checkpoint import Checkpoints
+from kerasac.models.backend import gpu_count
 from kerasac.models.contract import Contract
-from kerasac.models.feed import FedModel
 from kerasac.models.losses import losses_of
-from kerasac.sampling.batches import Array, Batch, Signature
-from kerasac.steps.history import Row, read_history, write_history
-from kerasac.steps.schedule import Standing, standing
+from kerasac.sampling.batches import Batch, Signature
+from kerasac.steps.callbacks import Raw, TrainData, callbacks_of
+from kerasac.steps.history import Row
+from kerasac.steps.optimizers import make_optimizer
+from kerasac.steps.trainee import Trainee
+from kerasac.steps.trainers import Group
+from kerasac.steps.training_state import Follower, Lead, TrainResult
+
+__all__ = ["TrainData", "TrainResult", "compile_model", "start_at_mean", "train"]
 
 logger = logging.getLogger(__name__)
 
 _VALIDATION_BATCH = 256
 _CLOSE_S = 120.0  # a block of the slowest reader takes a fraction of it
 
-Raw = dict[str, Array]
-Stream = Callable[[Sequence[int]], Generator[Raw, None, None]]
-
-
-class TrainResult(NamedTuple):
-    """What a training reached: epochs done, the best of them (from 1), and its validation loss."""
-
-    epochs: int
-    best_epoch: int
-    best_loss: float
-
-
-class TrainData(NamedTuple):
-    """What a training reads: raw windows, as :meth:`WindowSource.read` gives them.
-
-    ``stream`` gives the batches of a list of epochs (numbered from 0), ``steps`` their number an epoch,
-    ``signature`` the shape and dtype of their arrays; ``valid`` is the whole validation set.
-    """
-
-    stream: Stream
-    steps: int
-    signature: dict[str, Signature]
-    valid: Raw
-
 
 def train(
-    model: FedModel,
+    model: Trainee,
     data: TrainData,
     spec: TrainingSpec,
     folder: Path,
@@ -64,36 +44,32 @@ def train(
     """Train a compiled model until it stops improving; it ends with the best epoch's weights.
 
     ``folder`` gets ``history.csv`` and ``checkpoints/``. When it already holds epochs of this training, they
-    are not repeated: training goes on after the last one, with the same remaining batches.
+    are not repeated: training goes on after the last one, with the same remaining batches and dropout masks. Of several
+    trainers the first one validates, decides and writes; the others follow it, and end with the last weights.
 
     Raises
     ------
     RunError
-        When the loss is not finite.
+        When the loss is not finite, or another trainer of the group failed.
     """
-    checkpoints = Checkpoints(folder / "checkpoints")
-    history = _resumable(read_history(folder / "history.csv"), checkpoints)
-    if history:
-        checkpoints.load(model, len(history))
-        logger.info("going on after epoch %d", len(history))
-    state = _State(spec, history, folder, checkpoints, on_epoch)
-    now = state.standing
+    group = model.group
+    state = Lead(spec, folder, on_epoch, group) if group is None or group.leads else Follower(spec, group)
+    state.begin(model)
+    n_done, now = len(state.history), state.standing
     if not now.stop:
         model.optimizer.learning_rate.assign(now.learning_rate)
-        with _closing(data.stream(range(len(history), spec.epochs))) as batches:
+        with _closing(data.stream(range(n_done, spec.epochs)), group) as batches:
             model.fit(
                 _training_dataset(batches, data.signature),
-                initial_epoch=len(history),
+                initial_epoch=n_done,
                 epochs=spec.epochs,
                 steps_per_epoch=data.steps,
-                validation_data=_validation_dataset(data.valid),
+                validation_data=_validation_dataset(data.valid) if state.leads else None,
                 shuffle=False,
                 verbose=0,
-                callbacks=[_EpochEnd(state, data.steps)],
+                callbacks=callbacks_of(model, state, data, folder),
             )
-        now = state.standing
-    checkpoints.load(model, now.best_epoch)
-    return TrainResult(len(state.history), now.best_epoch, now.best_loss)
+    return state.end(model)
 
 
 def compile_model(
@@ -103,14 +79,19 @@ def compile_model(
     loss_weights: dict[str, float],
     losses: dict[str, Any] | None = None,
 ) -> None:
-    """Attach optimizer and losses: those of each role, or ``losses``. Adam, or AdamW when there is weight decay."""
-    options: dict[str, Any] = {"learning_rate": spec.learning_rate, "global_clipnorm": spec.clip_norm}
-    if spec.weight_decay:
-        optimizer = keras.optimizers.AdamW(weight_decay=spec.weight_decay, **options)
-    else:
-        optimizer = keras.optimizers.Adam(**options)
-    # XLA was measured to gain nothing on a CPU, and costs seconds of compilation.
-    model.compile(optimizer, losses or losses_of(contract), loss_weights=loss_weights, jit_compile=False)
+    """Attach optimizer and losses: those of each role, or ``losses``.
+
+    XLA was measured to gain nothing on a CPU, where it costs seconds of compilation. Several trainers talk between
+    gradients and update, which XLA cannot compile.
+    """
+    grouped = getattr(model, "group", None) is not None
+    if grouped and spec.jit_compile is True:
+        raise RunError(
+            "training.jit_compile is true, which goes with one trainer; set it to auto or compute.trainers to 1"
+        )
+    jit = gpu_count() > 0 and not grouped if spec.jit_compile == "auto" else spec.jit_compile
+    losses = losses or losses_of(contract)
+    model.compile(make_optimizer(spec), losses, loss_weights=loss_weights, jit_compile=jit)
 
 
 def start_at_mean(model: keras.Model, contract: Contract, first: Batch) -> None:
@@ -119,88 +100,16 @@ def start_at_mean(model: keras.Model, contract: Contract, first: Batch) -> None:
     Without it the counts head spends its first epochs learning that mean, on a plateau of the loss.
     """
     for port in contract.outputs:
-        if port.role == "counts":
-            model.get_layer(port.name).bias.assign(first.outputs[port.name].mean(axis=0))
-
-
-class _State:
-    """The growing history of one training, on disk and in memory."""
-
-    def __init__(
-        self,
-        spec: TrainingSpec,
-        history: list[Row],
-        folder: Path,
-        checkpoints: Checkpoints,
-        on_epoch: Callable[[Row], None],
-    ) -> None:
-        self.spec, self.history, self.folder = spec, history, folder
-        self.checkpoints, self.on_epoch = checkpoints, on_epoch
-
-    @property
-    def standing(self) -> Standing:
-        return standing(self.spec, [row["val_loss"] for row in self.history])
-
-    def add(self, model: keras.Model, row: Row) -> Standing:
-        """Save an epoch: first the checkpoint, then the row that makes it count.
-
-        Old checkpoints go last: killed before the row, a resumed training still needs the best epoch until then.
-        """
-        self.history.append(row)
-        now = self.standing
-        self.checkpoints.save(model, len(self.history))
-        write_history(self.folder / "history.csv", self.history)
-        self.checkpoints.drop(newest=len(self.history), best=now.best_epoch)
-        self.on_epoch(row)
-        return now
-
-
-class _EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]
-    """Warm up the learning rate; save each epoch, then set the next learning rate or stop."""
-
-    def __init__(self, state: _State, steps: int) -> None:
-        super().__init__()
-        self.state, self.steps = state, steps
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        del logs
-        self.started = time.perf_counter()
-        self.steps_before = epoch * self.steps
-        self.rate = float(self.model.optimizer.learning_rate)
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        del logs
-        step, warmup = self.steps_before + batch + 1, self.state.spec.warmup_steps
-        if step <= warmup:
-            self.model.optimizer.learning_rate.assign(self.rate * step / warmup)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        metrics = {key: float(value) for key, value in (logs or {}).items()}
-        for key in ("loss", "val_loss"):
-            if not math.isfinite(metrics[key]):
-                raise RunError(
-                    f"{key} is {metrics[key]} in epoch {epoch + 1}; "
-                    "lower training.learning_rate or set training.clip_norm"
-                )
-        seconds = time.perf_counter() - self.started
-        row = {"epoch": float(epoch + 1), **metrics, "learning_rate": self.rate, "seconds": round(seconds, 3)}
-        now = self.state.add(self.model, row)
-        self.model.optimizer.learning_rate.assign(now.learning_rate)
-        self.model.stop_training = now.stop
-
-
-def _resumable(history: list[Row], checkpoints: Checkpoints) -> list[Row]:
-    """Keep the rows up to the last epoch that has both a row and a checkpoint.
-
-    A row is written after its checkpoint, so at most the newest checkpoint has none.
-    """
-    saved = [epoch for epoch in checkpoints.epochs() if epoch <= len(history)]
-    return history[: max(saved, default=0)]
+        # A model of the user's own may have no such layer, and learns the mean.
+        layer = next((layer for layer in model.layers if layer.name == port.name), None)
+        bias = getattr(layer, "bias", None)
+        if port.role == "counts" and bias is not None:
+            bias.assign(first.outputs[port.name].mean(axis=0))
 
 
 @contextmanager
-def _closing(batches: Generator[Raw, None, None]) -> Iterator[Iterator[Raw]]:
-    """Close a stream at the end, and raise its errors as they were.
+def _closing(batches: Generator[Raw, None, None], group: Group | None) -> Iterator[Iterator[Raw]]:
+    """Close a stream at the end, and raise its errors, and those of the group, as they were.
 
     One that is left early would keep its samplers, and the CPUs that the next unit needs. tf.data reads ahead, so that
     the stream may be at work for a moment longer than the training.
@@ -219,6 +128,8 @@ def _closing(batches: Generator[Raw, None, None]) -> Iterator[Iterator[Raw]]:
     except Exception:
         if raised:  # tf.data's own error has its text on one of its many lines
             raise _own_error(raised[0]) from None
+        if group is not None and group.failure is not None:
+            raise group.failure from None
         raise
     finally:
         deadline = time.monotonic() + _CLOSE_S

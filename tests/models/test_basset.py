@@ -248,13 +248,13 @@ def test_saved_model_predicts_the_same(keras: Any, tmp_path: Path, role: Any) ->
 @pytest.mark.keras
 def test_saturated_model_still_learns(keras: Any) -> None:
     # Of the probability e^-200, which is 0 in float32, the loss could not tell in which direction to go.
-    from kerasac.models.masked_losses import masked_binary_crossentropy
+    from kerasac.models.masked_losses import masked
 
     contract = Contract((SEQUENCE,), (LABELS,))
     model = build(contract)
     bias = model.get_layer("labels_logits").bias
     bias.assign([-200.0, -200.0])
-    model.compile(keras.optimizers.SGD(1.0), {"labels": masked_binary_crossentropy})
+    model.compile(keras.optimizers.SGD(1.0), {"labels": masked("crossentropy")})
     model.fit(inputs_for(contract, 4), {"labels": np.ones((4, 2), dtype=np.float32)}, batch_size=4, verbose=0)
     np.testing.assert_allclose(np.asarray(bias), [-199.5, -199.5])
 
@@ -262,7 +262,7 @@ def test_saturated_model_still_learns(keras: Any) -> None:
 @pytest.mark.keras
 @pytest.mark.parametrize("role", ["classification", "regression"])
 def test_learns_which_motif_each_task_has_from_labels_with_gaps(keras: Any, role: Any) -> None:
-    from kerasac.models.masked_losses import masked_binary_crossentropy, masked_mse
+    from kerasac.models.masked_losses import masked
 
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(0)
@@ -274,7 +274,7 @@ def test_learns_which_motif_each_task_has_from_labels_with_gaps(keras: Any, role
     labels = present.astype(np.float32)
     labels[rng.random((1_000, 2)) < 0.2] = np.nan
     model = build(contract)
-    loss = masked_binary_crossentropy if role == "classification" else masked_mse
+    loss = masked("crossentropy" if role == "classification" else "mse")
     model.compile(keras.optimizers.Adam(0.01), {"labels": loss})
     history = model.fit({"sequence": tokens[:800]}, {"labels": labels[:800]}, epochs=8, batch_size=32, verbose=0)
     assert np.isfinite(history.history["loss"]).all()

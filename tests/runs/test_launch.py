@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from tiny import tiny_experiment
 
@@ -49,9 +50,10 @@ def launch_one(
     *,
     recorder: Recorder | None = None,
     training: Mapping[str, Any] | None = None,
+    sampling: Mapping[str, Any] | None = None,
     **compute: Any,
 ) -> tuple[Unit, Recorder]:
-    prepared = prepare(tiny_experiment(tiny_folder, compute=compute, training=training or {}))
+    prepared = prepare(tiny_experiment(tiny_folder, compute=compute, training=training or {}, sampling=sampling or {}))
     unit = Unit(prepared.folds[0], 1, str(run_folder))
     recorder = recorder or Recorder()
     allotment = UnitAllotment(prepared.experiment.compute, 1, cluster)
@@ -129,6 +131,10 @@ def test_logical_gpu_is_given_and_missed_by_tensorflow(
         ({"max_parallel": 5}, 5, {"CPU": 16, "GPU": 2}, ("train", 2, 8, 0, 1)),
         ({"samplers": 1}, 5, {"CPU": 2}, ("direct", 2, 1, 1, 0)),
         ({"executor": "train"}, 5, {"CPU": 2}, ("train", 2, 1, 0, 0)),
+        ({"trainers": 2}, 5, {"CPU": 2}, ("train", 1, 1, 0, 0)),
+        ({"trainers": 2}, 5, {"CPU": 16, "GPU": 4}, ("train", 2, 4, 0, 1)),
+        ({"trainers": 4, "gpus": 0.5}, 5, {"CPU": 16, "GPU": 2}, ("train", 1, 4, 0, 0.5)),
+        ({"trainers": 3, "max_parallel": 2}, 5, {"CPU": 12}, ("train", 2, 2, 0, 0)),
     ],
 )
 def test_units_share_the_machine(
@@ -152,7 +158,11 @@ def test_only_tracks_that_are_read_from_the_array_get_samplers(resources: dict[s
     ("compute", "resources", "message"),
     [
         ({"gpus": 1}, {"CPU": 8}, r"compute\.gpus is 1, but Ray has 0"),
-        ({"gpus": 1.5}, {"CPU": 8, "GPU": 4}, r"compute\.gpus is 1\.5; a fold trains on one GPU"),
+        ({"trainers": 4}, {"CPU": 8, "GPU": 2}, r"compute\.trainers is 4 with 1 GPU each, but Ray has 2 GPUs"),
+        ({"trainers": 4}, {"CPU": 2}, r"compute\.trainers is 4, but Ray has 2 CPUs"),
+        ({"trainers": 2, "executor": "direct"}, {"CPU": 2}, r"set compute\.executor to auto or train"),
+        ({"trainers": 2, "samplers": 3}, {"CPU": 2}, r"a trainer's share of 1 CPUs \(1 at a time\) has room for 1"),
+        ({"gpus": 1.5}, {"CPU": 8, "GPU": 4}, r"compute\.gpus is 1\.5; a trainer takes one GPU"),
         ({"samplers": 4}, {"CPU": 1}, r"compute\.samplers is 4, .* share of 1 CPUs \(1 at a time\) has room for 3"),
         ({"samplers": 8}, {"CPU": 2}, r"compute\.samplers is 8, .* share of 1 CPUs \(2 at a time\) has room for 3"),
         ({"samplers": 2, "executor": "train"}, {"CPU": 2}, r"compute\.samplers is 2, .* has room for 1"),
@@ -180,3 +190,77 @@ def test_samplers_of_units_that_fill_the_machine_get_their_cpus(
     assert allotment.max_parallel * allotment.cpus == ray_cluster["CPU"]
     launch(prepared, units, allotment, recorder, scratch=tmp_path / ".ray")
     assert recorder.kinds.count("done") == len(units)
+
+
+@pytest.mark.ray
+@pytest.mark.keras
+def test_two_trainers_give_the_loss_curve_of_one_with_the_whole_batch(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
+) -> None:
+    """An epoch's last batch is a rest of an odd number of windows, whose parts differ in size."""
+    same = {"training": {"batch_size": 26, "epochs": 3}, "sampling": {"negatives": {"ratio": 0.99}}, "gpus": 0}
+    both, recorder = launch_one(tiny_folder, tmp_path / "two", ray_cluster, trainers=2, **same)
+    one, _ = launch_one(tiny_folder, tmp_path / "one", ray_cluster, **same)
+    assert recorder.kinds == ["started", "stage", *["epoch"] * 3, "stage", "stage", "done"]
+    assert read_marker(both.folder)["windows"]["train"] % 26 % 2 == 1
+    rows, alone = (read_history(unit.folder / "history.csv") for unit in (both, one))
+    for key in ("loss", "val_loss"):
+        np.testing.assert_allclose([row[key] for row in rows], [row[key] for row in alone], rtol=2e-5)
+
+
+class TrainerKiller(Recorder):
+    """A listener that kills one of the unit's two trainers when the third epoch ends, once."""
+
+    def __init__(self, which: int) -> None:
+        super().__init__()
+        self.which = which
+
+    def heard(self, unit: Unit, event: Event) -> None:
+        super().heard(unit, event)
+        if event.get("event") == "epoch" and self.kinds.count("epoch") == 3:
+            os.kill(sorted(_train_workers())[self.which], signal.SIGKILL)
+
+
+def _train_workers() -> list[int]:
+    children = psutil.Process().children(recursive=True)
+    return [child.pid for child in children if "RayTrainWorker" in " ".join(child.cmdline())]
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.keras
+@pytest.mark.parametrize("which", [0, 1])
+def test_trainers_go_on_at_their_last_epoch_when_one_of_them_dies(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path, which: int
+) -> None:
+    same = {"training": {"epochs": 12, "patience": 12}, "gpus": 0}
+    killer = TrainerKiller(which)
+    killed, _ = launch_one(tiny_folder, tmp_path / "killed", ray_cluster, recorder=killer, trainers=2, **same)
+    calm, _ = launch_one(tiny_folder, tmp_path / "calm", ray_cluster, **same)
+    epochs = [event["epoch"] for event in killer.events if event.get("event") == "epoch"]
+    assert epochs == sorted(set(epochs)), "finished epochs are not trained again"
+    assert killer.kinds.count("stage") == 4, "train was begun twice"
+    np.testing.assert_allclose(losses(killed), losses(calm), rtol=1e-4)
+
+
+@pytest.mark.ray
+@pytest.mark.keras
+def test_trainers_get_a_logical_gpu_each(ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path) -> None:
+    """Ray places both on its two logical GPUs; TensorFlow sees none, which is an error by name."""
+    _, recorder = launch_one(tiny_folder, tmp_path, ray_cluster, trainers=2)
+    assert recorder.kinds == ["started", "stage", "failed"]
+    assert "TensorFlow does not see one" in recorder.events[-1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"batch_size": 15}, r"batch_size is 15, which 2 trainers .* set it to a multiple of 2"),
+        ({"jit_compile": True}, r"jit_compile is true, which goes with one trainer"),
+    ],
+)
+def test_what_trainers_cannot_share_is_an_error_before_they_start(
+    tiny_folder: Path, tmp_path: Path, training: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RunError, match=message):
+        launch_one(tiny_folder, tmp_path, {"CPU": 4}, training=training, trainers=2)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tiledb
 from tiny import tiny_experiment
@@ -135,3 +137,43 @@ def test_array_that_is_written_to_during_a_run_is_named_and_the_unit_not_finishe
     run_unit(prepared, unit, Share(threads=1, samplers=0), meddle)
     assert "signal.tdb was written to while it was in use; run the command again" in events[-1]["message"]
     assert not is_done(unit.folder)
+
+
+def test_same_unit_gives_the_same_history_bit_by_bit(
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path, tmp_path: Path
+) -> None:
+    unit, _ = done
+    again, _ = do_unit(tiny_folder, tmp_path)
+    rows, repeated = (read_history(one.folder / "history.csv") for one in (unit, again))
+    assert [{**row, "seconds": 0} for row in rows] == [{**row, "seconds": 0} for row in repeated]
+
+
+def test_batch_that_ends_training_is_named_by_its_windows(tiny_folder: Path, tmp_path: Path) -> None:
+    unit, events = do_unit(tiny_folder, tmp_path, training={"learning_rate": 1e28})
+    message = events[-1]["message"]
+    assert re.search(r"batch \d of 9 of epoch 1 \(windows chr\d:\d+, .*its data are finite", message)
+    table = pd.read_csv(unit.folder / "bad_batch.tsv", sep="\t")
+    assert len(table) == 16
+    assert set(table.chrom) <= set(unit.fold.train)
+    assert f"{table.chrom[0]}:{table.center[0]}" in message
+
+
+def test_unit_goes_on_from_another_ones_model(
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path, tmp_path: Path
+) -> None:
+    """With every layer frozen and taken, its validation loss is the best of the other."""
+    other, _ = done
+    initialize = {"file": str(other.folder / "model.keras"), "freeze": ["motifs", "dilated_*", "logcount"]}
+    unit, _ = do_unit(tiny_folder, tmp_path, training={"initialize": initialize, "learning_rate": 1e-7, "epochs": 1})
+    assert read_marker(unit.folder)["initialized"]["frozen"] == ["motifs", "dilated_1", "logcount"]
+    best = min(row["val_loss"] for row in read_history(other.folder / "history.csv"))
+    assert read_history(unit.folder / "history.csv")[0]["val_loss"] == pytest.approx(best, rel=1e-4)
+
+
+def test_epochs_of_fewer_steps_in_bfloat16_leave_a_float32_model(tiny_folder: Path, tmp_path: Path) -> None:
+    from kerasac.models.checkpoint import load_model
+
+    unit, _ = do_unit(tiny_folder, tmp_path, training={"precision": "mixed_bfloat16", "steps_per_epoch": 3})
+    assert is_done(unit.folder)
+    model = load_model(unit.folder / "model.keras")
+    assert {layer.compute_dtype for layer in model.layers if layer.weights} == {"float32"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,22 +65,25 @@ class InterruptedHereError(Exception):
     pass
 
 
-def run(folder: Path, *, on_epoch: Callable[[Any], None] = lambda row: None, **changes: Any) -> Any:
+def run(
+    folder: Path, *, on_epoch: Callable[[Any], None] = lambda row: None, dropout: float = 0.0, **changes: Any
+) -> Any:
     """Train as a fresh process would, going on with what the folder holds."""
     prepare_backend(threads=1)
     import keras
 
-    from kerasac.models.feed import FedModel
     from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
+    from kerasac.steps.trainee import Trainee
 
     spec = TrainingSpec(**{"epochs": EPOCHS, "patience": EPOCHS, "schedule": "cosine", "warmup_steps": 6, **changes})
     keras.utils.set_random_seed(7)
-    model = build_model("bpnet", CONTRACT, BPNetParameters(4, 1, 5, 3, 5))
-    model_in_training = FedModel(model, RECIPE)
+    model = build_model("bpnet", CONTRACT, replace(BPNetParameters(4, 1, 5, 3, 5), dropout=dropout))
+    model_in_training = Trainee(model, RECIPE)
     compile_model(model_in_training, CONTRACT, spec, {"profile": 1.0, "logcount": 2.0})
     first = batch(0)["cuts"].sum(axis=2)
     start_at_mean(model, CONTRACT, Batch({}, {"logcount": np.log1p(first.astype(np.float32))}))
-    data = TrainData(stream, STEPS, SIGNATURE, batch(9999))
+    where = lambda epoch, step: f" (windows of {epoch}, {step})"  # noqa: E731
+    data = TrainData(stream, STEPS, SIGNATURE, batch(9999), where)
     result = train(model_in_training, data, spec, folder, on_epoch=on_epoch)
     return result, model_in_training
 
@@ -88,16 +92,17 @@ def _without_seconds(folder: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(folder / "history.csv")]
 
 
-def test_resumed_training_equals_an_undisturbed_one(tmp_path: Path) -> None:
-    whole, model = run(tmp_path / "whole")
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_resumed_training_equals_an_undisturbed_one(tmp_path: Path, dropout: float) -> None:
+    whole, model = run(tmp_path / "whole", dropout=dropout)
 
     def interrupt(row: Any) -> None:
         if row["epoch"] == 2:
             raise InterruptedHereError
 
     with pytest.raises(InterruptedHereError):
-        run(tmp_path / "parts", on_epoch=interrupt)
-    resumed, again = run(tmp_path / "parts")
+        run(tmp_path / "parts", on_epoch=interrupt, dropout=dropout)
+    resumed, again = run(tmp_path / "parts", dropout=dropout)
     assert resumed == whole
     assert _without_seconds(tmp_path / "parts") == _without_seconds(tmp_path / "whole")
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
@@ -117,19 +122,19 @@ def test_best_checkpoint_outlives_an_epoch_that_was_not_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed between a checkpoint and its row, a training goes on with a history whose best epoch must be there."""
-    from kerasac.steps import train
+    from kerasac.steps import training_state
 
     def killed(path: Path, rows: list[Any]) -> None:
         if len(rows) == 4:
             raise InterruptedHereError
         write_history(path, rows)
 
-    monkeypatch.setattr(train, "write_history", killed)
+    monkeypatch.setattr(training_state, "write_history", killed)
 
     def best_is_1_until_4(state: Any) -> Standing:
         return Standing(4 if len(state.history) == 4 else 1, 0.0, 0.01, False)
 
-    monkeypatch.setattr(train._State, "standing", property(best_is_1_until_4))
+    monkeypatch.setattr(training_state.Lead, "standing", property(best_is_1_until_4))
     with pytest.raises(InterruptedHereError):
         run(tmp_path)
     assert {int(path.name[6:10]) for path in (tmp_path / "checkpoints").iterdir()} >= {1, 3}
@@ -172,6 +177,63 @@ def test_loss_that_is_not_finite_ends_training_and_saves_nothing(tmp_path: Path)
     with pytest.raises(RunError, match=r"lower training\.learning_rate"):
         run(tmp_path, learning_rate=1e30, warmup_steps=0)
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_first_batch_without_a_finite_loss_is_named_and_ends_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the second epoch's four batches the third is broken, and the fourth is never trained on."""
+    given: list[tuple[int, int]] = []
+
+    def broken(epochs: Sequence[int]) -> Generator[dict[str, np.ndarray], None, None]:
+        for epoch in epochs:
+            for step in range(STEPS):
+                given.append((epoch, step))
+                raw = batch(100 * epoch + step)
+                cuts = np.full(raw["cuts"].shape, np.nan if (epoch, step) == (1, 2) else 1.0, dtype=np.float32)
+                yield {**raw, "cuts": cuts}
+
+    monkeypatch.setitem(globals(), "stream", broken)
+    monkeypatch.setitem(SIGNATURE, "cuts", Signature((1, 10), np.dtype(np.float32)))
+    with pytest.raises(RunError, match=r"not finite in batch 3 of 4 of epoch 2 \(windows of 1, 2\)"):
+        run(tmp_path)
+    assert len(read_history(tmp_path / "history.csv")) == 1
+
+
+def test_dropout_masks_differ_between_epochs(tmp_path: Path) -> None:
+    """With a rate of 0 and the same batches, an epoch's loss changes with its masks alone."""
+    run(tmp_path, dropout=0.5, learning_rate=1e-30, min_learning_rate=0, epochs=2)
+    first, second = read_history(tmp_path / "history.csv")
+    assert first["val_loss"] == second["val_loss"]
+    assert first["loss"] != second["loss"]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nadam", "adamax", "rmsprop", "sgd", "lion"])
+def test_every_optimizer_trains_and_resumes(tmp_path: Path, optimizer: str) -> None:
+    options = {"optimizer": optimizer, "learning_rate": 1e-3, "clip_norm": 1.0, "weight_decay": 1e-3}
+    run(tmp_path, epochs=1, **options)
+    result, model = run(tmp_path, epochs=2, **options)
+    assert type(model.optimizer).__name__.lower() == optimizer
+    assert result.epochs == 2
+
+
+def test_step_compiled_with_xla_gives_the_same_losses(tmp_path: Path) -> None:
+    run(tmp_path / "plain", epochs=2)
+    run(tmp_path / "compiled", epochs=2, jit_compile=True)
+    plain, compiled = (read_history(tmp_path / name / "history.csv") for name in ("plain", "compiled"))
+    np.testing.assert_allclose([row["loss"] for row in plain], [row["loss"] for row in compiled], rtol=1e-5)
+
+
+def test_momentum_reaches_the_optimizer(tmp_path: Path) -> None:
+    _, model = run(tmp_path, epochs=1, optimizer="sgd", momentum=0.9)
+    assert model.optimizer.momentum == 0.9
+
+
+def test_tensorboard_logs_lie_in_the_folder_when_they_are_asked_for(tmp_path: Path) -> None:
+    run(tmp_path / "with", epochs=1, tensorboard=True)
+    run(tmp_path / "without", epochs=1)
+    assert list((tmp_path / "with" / "tensorboard").rglob("events.out.*"))
+    assert not (tmp_path / "without" / "tensorboard").exists()
 
 
 def test_stream_that_is_left_early_is_closed(tmp_path: Path) -> None:

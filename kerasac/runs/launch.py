@@ -152,7 +152,8 @@ class UnitAllotment:
     def describe(self) -> str:
         """Return the sharing in words."""
         samplers = f"{self.share.samplers} samplers" if self.share.samplers else "reading in the trainer's process"
-        devices = f"{self.share.gpus:g} GPU" if self.share.gpus else f"{self.share.threads} threads"
+        threads = f"{self.share.threads} thread{'s' if self.share.threads > 1 else ''}"
+        devices = f"{self.share.gpus:g} GPU" if self.share.gpus else threads
         trainers = f"{self.trainers} trainers of " if self.trainers > 1 else ""
         return f"{self.max_parallel} at a time, executor {self.executor}, {trainers}{devices} and {samplers} each"
 

@@ -30,7 +30,7 @@ def test_facts_are_those_of_the_model_and_the_machine(
     model = build_bpnet(prepared.contract, prepared.parameters)  # type: ignore[arg-type]
     assert facts["model"] == f"bpnet, {model.count_params():,} parameters"
     assert "TensorFlow sees 0" in facts["CPUs, GPUs"]
-    assert "threads" in facts["units share it"]
+    assert "thread" in facts["units share it"]
     assert facts["versions"].startswith("kerasac ")
 
 

@@ -27,7 +27,8 @@ from kerasac.runs.nodes import decode_on_other_nodes, node_shards
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.tracking import CARD, Tracker, flat_parameters
-from kerasac.runs.trial import MARKER, Event, Unit, is_done, read_marker, versions
+from kerasac.runs.trial import versions
+from kerasac.runs.unit import MARKER, Event, Unit, is_done, read_marker
 from kerasac.steps.card import write_card
 from kerasac.steps.check import checked
 from kerasac.steps.prepared import UNIT_INDEPENDENT, Prepared

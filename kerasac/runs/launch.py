@@ -15,7 +15,8 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from kerasac.config import ComputeSpec
 from kerasac.errors import RunError
-from kerasac.runs.trial import Event, Share, Unit, help_unit, run_unit
+from kerasac.runs.trial import help_unit, run_unit
+from kerasac.runs.unit import Event, Share, Unit
 from kerasac.sampling.stream import SAMPLER_CPUS
 from kerasac.steps.prepared import Prepared
 from kerasac.steps.trainers import open_group

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from kerasac.runs.trial import Event, Unit
+from kerasac.runs.unit import Event, Unit
 
 _STAGES = {"bias": "learning the bias", "train": "training", "predict": "predicting", "score": "scoring"}
 _STYLES = {"waiting": "dim", "done": "green", "failed": "bold red"}

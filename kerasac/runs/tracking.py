@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kerasac.cache import write_whole
 from kerasac.config import Experiment
 from kerasac.errors import RunError
-from kerasac.runs.trial import Unit, read_marker
+from kerasac.runs.unit import Unit, read_marker
 from kerasac.steps.history import Row, read_history
 
 logger = logging.getLogger(__name__)

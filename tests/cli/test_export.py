@@ -40,7 +40,8 @@ def test_a_unit_is_exported_with_its_card(tiny_folder: Path, tmp_path: Path) -> 
     from tiny import tiny_experiment
 
     from kerasac.cache import write_whole
-    from kerasac.runs.trial import Share, Unit, run_unit
+    from kerasac.runs.trial import run_unit
+    from kerasac.runs.unit import Share, Unit
     from kerasac.steps.prepare import prepare
 
     prepared = prepare(tiny_experiment(tiny_folder, training={"epochs": 1}))

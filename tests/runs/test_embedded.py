@@ -10,7 +10,8 @@ import pytest
 
 from kerasac.genome.simulate import Simulation, genome_files, read_truth
 from kerasac.runs.embedded import embedded_experiment, simulated_genome
-from kerasac.runs.trial import Share, Unit, run_unit
+from kerasac.runs.trial import run_unit
+from kerasac.runs.unit import Share, Unit
 from kerasac.sampling.plan import Windows
 from kerasac.steps.predictions import read_predictions
 from kerasac.steps.prepare import PreparedWindows, prepare

@@ -14,7 +14,8 @@ from tiny import tiny_experiment
 from kerasac.config import ComputeSpec
 from kerasac.errors import RunError
 from kerasac.runs.launch import UnitAllotment, launch
-from kerasac.runs.trial import Event, Share, Unit, read_marker, run_unit
+from kerasac.runs.trial import run_unit
+from kerasac.runs.unit import Event, Share, Unit, read_marker
 from kerasac.steps.history import read_history
 from kerasac.steps.prepare import prepare
 

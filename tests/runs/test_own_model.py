@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tiny import tiny_experiment
 
-from kerasac.runs.trial import Share, Unit, is_done, run_unit
+from kerasac.runs.trial import run_unit
+from kerasac.runs.unit import Share, Unit, is_done
 from kerasac.steps.prepare import prepare
 
 SOURCE = """

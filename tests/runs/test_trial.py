@@ -11,7 +11,8 @@ import pytest
 import tiledb
 from tiny import tiny_experiment
 
-from kerasac.runs.trial import Share, Unit, is_done, read_marker, run_unit
+from kerasac.runs.trial import run_unit
+from kerasac.runs.unit import Share, Unit, is_done, read_marker
 from kerasac.steps.history import read_history
 from kerasac.steps.predictions import read_predictions
 from kerasac.steps.prepare import prepare

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kerasac.cache import file_digest
 from kerasac.errors import ModelError
 
 _ENDINGS = (".npz", ".keras", ".h5", ".hdf5")
@@ -50,8 +50,7 @@ def check_weight_file(path: str) -> None:
 def weight_file_digest(path: str) -> str:
     """Return 16 hex digits that change with the content of a file."""
     check_weight_file(path)
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+    return file_digest(Path(path))
 
 
 def read_weight_file(path: str) -> list[LayerWeights]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasac.errors import ModelError
 from kerasac.models.legacy import load_legacy
+from kerasac.models.new_file import check_new
 
 _WINDOWS = 2  # that the new file has to predict as the model did
 
@@ -31,10 +32,7 @@ def convert(old: Path, new: Path, weights: Path | None = None, *, overwrite: boo
     ModelError
         When ``old`` cannot be loaded, ``new`` is there already, or it does not predict the same.
     """
-    if new.suffix != ".keras":
-        raise ModelError(f"{new} must end in .keras, by which Keras knows its format")
-    if new.exists() and not overwrite:
-        raise ModelError(f"{new} exists; name another file, or say --overwrite")
+    check_new(new, ".keras", overwrite=overwrite)
     model = load_legacy(old, weights)
     new.parent.mkdir(parents=True, exist_ok=True)
     partial = new.with_name(f".partial-{new.name}")

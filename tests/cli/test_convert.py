@@ -51,7 +51,7 @@ def test_new_file_is_plain_keras_and_predicts_the_same(old: Path, tmp_path: Path
 
 @pytest.mark.keras
 @pytest.mark.parametrize(
-    ("name", "said"), [("new.h5", "must end in .keras"), ("there.keras", "there.keras exists; .*--overwrite")]
+    ("name", "said"), [("new.h5", "does not end in .keras"), ("there.keras", "there.keras exists; .*--overwrite")]
 )
 def test_file_that_cannot_be_written_is_refused_before_anything_is_loaded(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "there.keras").touch()

@@ -27,6 +27,7 @@ def ray_cluster(_own_cache: None) -> Iterator[dict[str, float]]:
         for key, value in QUIET.items():
             patch.setenv(key, value)
         patch.setenv("PYTHONDONTWRITEBYTECODE", "")
+        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # a unit that ran in this process has hidden the GPUs
         ray.init(
             num_cpus=4,
             num_gpus=2,

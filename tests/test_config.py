@@ -311,6 +311,19 @@ def test_template_round_trips_through_yaml(template: Path) -> None:
     assert again.as_dict() == loaded.as_dict()
 
 
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ("batch_size=15", r"training\.batch_size 15 is no multiple of compute\.trainers 2"),
+        ("jit_compile=true", r"training\.jit_compile: true goes with one trainer"),
+    ],
+)
+def test_what_trainers_cannot_share_is_refused(training: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make("compute.trainers=2", f"training.{training}")
+    make("compute.trainers=1", f"training.{training}")
+
+
 def test_array_without_datasets_is_refused() -> None:
     with pytest.raises(ConfigError, match="say which 'datasets' of the store to read"):
         make("datasets=[]")

@@ -534,6 +534,10 @@ class Experiment(Spec):
                 f"training.batch_size {self.training.batch_size} is no multiple of compute.trainers "
                 f"{self.compute.trainers}: each takes as much of every batch"
             )
+        if self.compute.trainers > 1 and self.training.jit_compile is True:
+            raise ValueError(
+                "training.jit_compile: true goes with one trainer; set it to auto, or compute.trainers to 1"
+            )
         return self
 
     def track_datasets(self, track: TrackSpec) -> tuple[str, ...]:

@@ -50,7 +50,6 @@ def launch(
     A Ray session must be open (:mod:`kerasac.runs.session`). Units leave their results in their folders;
     ``scratch`` holds Tune's own state.
     """
-    _check_trainers(prepared, allotment.trainers)
     by_name = {unit.name: unit for unit in units}
     trainable = tune.with_parameters(
         _train_worker_trial if allotment.executor == "train" else _direct_trial,
@@ -157,17 +156,6 @@ class UnitAllotment:
         devices = f"{self.share.gpus:g} GPU" if self.share.gpus else threads
         trainers = f"{self.trainers} trainers of " if self.trainers > 1 else ""
         return f"{self.max_parallel} at a time, executor {self.executor}, {trainers}{devices} and {samplers} each"
-
-
-def _check_trainers(prepared: Prepared, trainers: int) -> None:
-    training = prepared.experiment.training
-    if training.batch_size % trainers:
-        raise RunError(
-            f"training.batch_size is {training.batch_size}, which {trainers} trainers (compute.trainers) cannot share "
-            f"alike; set it to a multiple of {trainers}"
-        )
-    if trainers > 1 and training.jit_compile is True:
-        raise RunError("training.jit_compile is true, which goes with one trainer; set it to auto")
 
 
 def _trial_resources(allotment: UnitAllotment) -> Any:

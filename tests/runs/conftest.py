@@ -29,6 +29,7 @@ def ray_cluster(_own_cache: None) -> Iterator[dict[str, float]]:
         patch.setenv("PYTHONDONTWRITEBYTECODE", "")
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # a unit that ran in this process has hidden the GPUs
         ray.init(
+            address="local",  # not whatever else runs on this machine
             num_cpus=4,
             num_gpus=2,
             include_dashboard=False,

@@ -251,17 +251,3 @@ def test_trainers_get_a_logical_gpu_each(ray_cluster: dict[str, float], tiny_fol
     _, recorder = launch_one(tiny_folder, tmp_path, ray_cluster, trainers=2)
     assert recorder.kinds == ["started", "stage", "failed"]
     assert "TensorFlow does not see one" in recorder.events[-1]["message"]
-
-
-@pytest.mark.parametrize(
-    ("training", "message"),
-    [
-        ({"batch_size": 15}, r"batch_size is 15, which 2 trainers .* set it to a multiple of 2"),
-        ({"jit_compile": True}, r"jit_compile is true, which goes with one trainer"),
-    ],
-)
-def test_what_trainers_cannot_share_is_an_error_before_they_start(
-    tiny_folder: Path, tmp_path: Path, training: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(RunError, match=message):
-        launch_one(tiny_folder, tmp_path, {"CPU": 4}, training=training, trainers=2)

@@ -46,7 +46,7 @@ def test_disk_that_is_too_small_is_an_error(
 
 @pytest.mark.parametrize(
     ("gpus", "said"),
-    [("auto", "Ray has 2 GPUs, TensorFlow sees none"), (3, "compute.gpus is 3; a fold trains on one GPU")],
+    [("auto", "Ray has 2 GPUs, TensorFlow sees none"), (3, "compute.gpus is 3; a trainer takes one GPU")],
 )
 def test_gpus_that_cannot_be_used_are_an_error(
     ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path, gpus: str | int, said: str

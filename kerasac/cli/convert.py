@@ -25,9 +25,9 @@ def convert(
     """
     set_volume(verbose, quiet=False)
     from kerasac.cli.show import show_facts
-    from kerasac.models.backend import prepare_backend
+    from kerasac.models.quiet_start import load_keras_quietly
 
-    prepare_backend(gpus=False)
+    load_keras_quietly()
     from kerasac.steps.convert import convert as convert_model
 
     done = convert_model(old, new, weights, overwrite=overwrite)

@@ -63,6 +63,7 @@ _BPNET = "kerasac.models.bpnet:build_bpnet"
 _ILLUMINA = "kerasac.models.illumina:build_illumina"
 _BASSET = "kerasac.models.basset:build_basset"
 _RESNET = "kerasac.models.resnet:build_resnet"
+_SIMPLE: dict[str, Any] = {"filters": (300,), "kernels": (11,), "blocks": (1,), "inner": ((9, 7),), "pools": (4,)}
 
 ARCHITECTURES: dict[str, Architecture] = {
     "bpnet": Architecture(
@@ -160,21 +161,14 @@ ARCHITECTURES: dict[str, Architecture] = {
         "kerasAC, resnet_simple",
         ResNetParameters,
         _RESNET,
-        {"filters": (300,), "kernels": (11,), "blocks": (1,), "inner": ((9, 7),), "pools": (4,)},
+        _SIMPLE,
     ),
     "resnet_preactivation": Architecture(
         "resnet_simple with normalisation and ReLU before the convolutions",
         "He et al. 2016b; kerasAC, resnet_simple_full_preactivation",
         ResNetParameters,
         _RESNET,
-        {
-            "filters": (300,),
-            "kernels": (11,),
-            "blocks": (1,),
-            "inner": ((9, 7),),
-            "pools": (4,),
-            "preactivation": True,
-        },
+        {**_SIMPLE, "preactivation": True},
     ),
     "battnet": Architecture(
         "a recurrent network with attention over positions",

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import h5py
 import keras
-import numpy as np
 import numpy.typing as npt
 
 from kerasac.config import InitializeSpec
 from kerasac.errors import ModelError, suggest
 from kerasac.models.checkpoint import load_model
+from kerasac.models.old_weights import old_weights
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +75,8 @@ def read_layers(path: Path) -> dict[str, Weights]:
         with h5py.File(path) as file:
             if "layers" in file:
                 return dict(_layers_of_keras_3(file["layers"]))
-            group = file.get("model_weights", file)
-            return dict(_layers_of_keras_2(group))
-    except (OSError, KeyError, AttributeError) as error:
+            return {name: list(weights.values()) for name, weights in old_weights(file).items() if weights}
+    except (OSError, KeyError, AttributeError, ValueError) as error:
         raise ModelError(
             f"training.initialize: {path} cannot be read as .keras, .weights.h5 or .hdf5 weights: {error}"
         ) from error
@@ -89,13 +88,6 @@ def _layers_of_keras_3(group: h5py.Group) -> Iterable[tuple[str, Weights]]:
         stored = layer.get("vars", {})
         if len(stored):
             yield str(layer["vars"].attrs.get("name", place)), [stored[key][()] for key in sorted(stored, key=int)]
-
-
-def _layers_of_keras_2(group: h5py.Group) -> Iterable[tuple[str, Weights]]:
-    for name in map(_text, group.attrs["layer_names"]):
-        weights = [np.asarray(group[name][_text(weight)]) for weight in group[name].attrs["weight_names"]]
-        if weights:
-            yield name, weights
 
 
 def _matching(patterns: Iterable[str], layers: Mapping[str, Any], key: str) -> list[str]:
@@ -128,7 +120,3 @@ def _fitting(layer: keras.Layer, theirs: Mapping[str, Weights], path: Path) -> W
 
 def _shapes(shapes: Iterable[tuple[int, ...]]) -> str:
     return ", ".join(map(str, shapes))
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)

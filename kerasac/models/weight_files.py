@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from kerasac.cache import file_digest
 from kerasac.errors import ModelError
+from kerasac.models.old_weights import Arrays, old_weights
 
 _ENDINGS = (".npz", ".keras", ".h5", ".hdf5")
 # Names in the published Basset that kerasAC starts from: TensorFlow's scopes, numbered from the second on.
@@ -21,8 +21,6 @@ _PUBLISHED = (
     (re.compile(r"(?:\d+\.)?fc(\d+)/fully_connected/weights:0"), "dense", "kernel"),
     (re.compile(r"(?:\d+\.)?fc(\d+)/BatchNorm/(gamma|beta):0"), "dense", ""),
 )
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 class LayerWeights(NamedTuple):
@@ -104,15 +102,7 @@ def _read_hdf5(path: str) -> Iterator[LayerWeights]:
     import h5py
 
     with h5py.File(path) as file:
-        group = file.get("model_weights", file)
-        if "layer_names" not in group.attrs:
-            raise ValueError("it has no layer_names, as files of Keras 2 have; save the model as .keras")
-        for name in map(_text, group.attrs["layer_names"]):
-            paths = [_text(weight) for weight in group[name].attrs["weight_names"]]
-            arrays = {weight.rsplit("/", 1)[-1].removesuffix(":0"): np.asarray(group[name][weight]) for weight in paths}
+        for name, weights in old_weights(file).items():
+            arrays = {weight.rsplit("/", 1)[-1].removesuffix(":0"): values for weight, values in weights.items()}
             if arrays:
                 yield LayerWeights(name, arrays)
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)

@@ -37,6 +37,7 @@ _READ_WHERE_TRAINED = (
     "inputs.file",
     "inputs.valid_file",
     "bias.model_file",
+    "training.initialize.file",
 )
 _UNEVEN = 2.0  # times as many peaks in one fold's test as in another's
 
@@ -172,6 +173,7 @@ def _named_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:
         *_label_files(experiment),
         ("loss.class_weights", _class_weights_file(experiment)),
         ("bias.model_file", experiment.bias.model_file if experiment.bias else None),
+        ("training.initialize.file", experiment.training.initialize.file if experiment.training.initialize else None),
         *(("folds.files", path) for path in experiment.folds.files),
     ]
     yield from ((key, path) for key, path in named if path is not None)

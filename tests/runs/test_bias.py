@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from tiny import tiny_experiment
+from units import run_alone
 
-from kerasac.runs.trial import run_unit
-from kerasac.runs.unit import Share, Unit, is_done, read_marker
+from kerasac.runs.unit import Unit, is_done, read_marker
 from kerasac.steps.history import read_history
 from kerasac.steps.predictions import read_predictions
 from kerasac.steps.prepare import prepare
@@ -24,11 +24,7 @@ BIAS: dict[str, Any] = {"model": MODEL, "threshold": 3.0, "fail_below": None}
 
 
 def do_unit(tiny_folder: Path, run_folder: Path, **bias: Any) -> tuple[Unit, list[dict[str, Any]]]:
-    prepared = prepare(tiny_experiment(tiny_folder, bias={**BIAS, **bias}))
-    unit = Unit(prepared.folds[0], 1, str(run_folder))
-    events: list[dict[str, Any]] = []
-    run_unit(prepared, unit, Share(threads=1, samplers=0), events.append)
-    return unit, events
+    return run_alone(tiny_experiment(tiny_folder, bias={**BIAS, **bias}), run_folder)
 
 
 @pytest.fixture(scope="module")

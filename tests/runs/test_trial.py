@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tiledb
 from tiny import tiny_experiment
+from units import run_alone
 
 from kerasac.runs.trial import run_unit
 from kerasac.runs.unit import Share, Unit, is_done, read_marker
@@ -23,11 +24,7 @@ ARTEFACTS = ["history.csv", "model.keras", "predictions.h5", "scores.json", "sco
 
 
 def do_unit(tiny_folder: Path, run_folder: Path, *, seed: int = 1, **changes: Any) -> tuple[Unit, list[dict[str, Any]]]:
-    prepared = prepare(tiny_experiment(tiny_folder, **changes))
-    unit = Unit(prepared.folds[0], seed, str(run_folder))
-    events: list[dict[str, Any]] = []
-    run_unit(prepared, unit, Share(threads=1, samplers=0), events.append)
-    return unit, events
+    return run_alone(tiny_experiment(tiny_folder, **changes), run_folder, seed=seed)
 
 
 @pytest.fixture(scope="module")

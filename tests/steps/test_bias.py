@@ -86,6 +86,11 @@ def test_what_cannot_be_is_said_before_training(tiny_folder: Path, bias: Any, ch
     assert said in str(raised.value)
 
 
+def test_missing_file_of_initial_weights_is_said_before_training(tiny_folder: Path) -> None:
+    with pytest.raises(KerasacError, match=r"training\.initialize\.file: .*none\.keras"):
+        checked(tiny_experiment(tiny_folder, training={"initialize": "none.keras"}))
+
+
 def test_bias_goes_with_tracks() -> None:
     from binned import binned_experiment  # its own folder is not needed: the mistake is in the experiment
 

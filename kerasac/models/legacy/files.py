@@ -7,19 +7,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
-import numpy as np
-import numpy.typing as npt
 
 from kerasac.errors import ModelError
-
-Weights = dict[str, npt.NDArray[np.floating[Any]]]
+from kerasac.models.old_weights import Arrays, old_weights
 
 
 class SavedModel(NamedTuple):
     """A model's configuration, and the weights of each of its outermost layers, by their names in the file."""
 
     config: dict[str, Any]
-    weights: dict[str, Weights]
+    weights: dict[str, Arrays]
 
 
 def read_saved(path: Path, weights: Path | None = None) -> SavedModel:
@@ -40,7 +37,7 @@ def read_saved(path: Path, weights: Path | None = None) -> SavedModel:
         if "model_config" not in file.attrs:
             raise ModelError(f"{path} holds weights alone; name its architecture's file, and this one as --weights")
         config = _parsed(file.attrs["model_config"], path)
-        return SavedModel(config, _read_weights(weights) if weights else _groups(file["model_weights"], path))
+        return SavedModel(config, _read_weights(weights) if weights else _layers(file, path))
 
 
 def _weights_of(path: Path, weights: Path | None) -> Path:
@@ -64,22 +61,15 @@ def _parsed(text: str | bytes, path: Path) -> dict[str, Any]:
     return config
 
 
-def _read_weights(path: Path) -> dict[str, Weights]:
+def _read_weights(path: Path) -> dict[str, Arrays]:
     if not h5py.is_hdf5(path):
         raise ModelError(f"{path} is not HDF5, and so not the weights of a Keras 2 model")
     with h5py.File(path) as file:
-        return _groups(file.get("model_weights", file), path)
+        return _layers(file, path)
 
 
-def _groups(group: Any, path: Path) -> dict[str, Weights]:
-    if "layer_names" not in group.attrs:
-        raise ModelError(f"{path} does not list its layers; is it a model that Keras 2 saved?")
-    return {name: _weights(group[name]) for name in map(_text, group.attrs["layer_names"])}
-
-
-def _weights(layer: Any) -> Weights:
-    return {name: np.asarray(layer[name]) for name in map(_text, layer.attrs.get("weight_names", ()))}
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+def _layers(file: Any, path: Path) -> dict[str, Arrays]:
+    try:
+        return old_weights(file)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}; is it a model that Keras 2 saved?") from None

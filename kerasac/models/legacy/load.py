@@ -10,8 +10,9 @@ import h5py
 import keras
 
 from kerasac.errors import ModelError
-from kerasac.models.legacy.files import Weights, read_saved
+from kerasac.models.legacy.files import read_saved
 from kerasac.models.legacy.layers import known_layer, logsumexp_of, plain_name
+from kerasac.models.old_weights import Arrays
 
 _SUFFIXES = (".h5", ".hdf5", ".arch", ".json")
 
@@ -159,7 +160,7 @@ def _alone(tensors: list[Any]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
 
 
-def _set_weights(layer: Any, weights: Weights, origin: str) -> None:
+def _set_weights(layer: Any, weights: Arrays, origin: str) -> None:
     """Set the weights of an outermost layer, of a nested model too, by the names of its layers and variables."""
     nested = isinstance(layer, keras.Model)
     # An outermost layer's group is its own, whatever scope its variables were made in.
@@ -190,7 +191,7 @@ def _owners(layer: Any) -> Iterator[Any]:
         yield layer
 
 
-def _check_used(model: keras.Model, weights: Mapping[str, Weights], path: Path) -> None:
+def _check_used(model: keras.Model, weights: Mapping[str, Arrays], path: Path) -> None:
     known = {layer.name for layer in model.layers}
     unused = [name for name, values in weights.items() if values and name not in known]
     if unused:

@@ -12,13 +12,21 @@ from kerasac.models.export import ExportFormat
 
 
 def export(
-    source: Annotated[Path, typer.Argument(help="A unit's folder (<run>/fold-0/seed-1234) or a .keras file.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A unit's folder (<run>/fold-0/seed-1234) or a .keras file; with --ensemble a run's folder."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="File to write (.keras, .weights.h5), or folder of a SavedModel.")],
     form: Annotated[ExportFormat, typer.Option("--format", help="What to write.")] = ExportFormat.KERAS,
     one_hot: Annotated[
         bool, typer.Option("--one-hot", help="The sequence goes in as one-hot rows (n, L, 4), not as tokens (n, L).")
     ] = False,
     corrected: Annotated[bool, typer.Option("--corrected", help="The unit's model without the enzyme's bias.")] = False,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="All models of a run as one: the mean of logits and of log counts.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Write a trained model so that Keras or TensorFlow opens it without this package, and a model card beside it.
@@ -29,7 +37,9 @@ def export(
     from kerasac.cli.show import show_facts
     from kerasac.steps.export import export as export_source
 
-    done = export_source(source, out, form, one_hot=one_hot, corrected=corrected, overwrite=overwrite)
+    done = export_source(
+        source, out, form, one_hot=one_hot, corrected=corrected, ensemble=ensemble, overwrite=overwrite
+    )
     card = str(done.card) if done.card is not None else "none: the file is not in a unit's folder"
     checked = f"loaded again, predictions on random inputs differ by {done.difference:.1g}"
     facts = [("model", str(done.source)), ("card", card), ("checked", checked)]

@@ -47,13 +47,13 @@ def ingest(
     """
     set_volume(verbose, quiet=False)
     from kerasac.cache import in_threads
-    from kerasac.cli.show import ingest_progress, show_facts
+    from kerasac.cli.show import progress_bar, show_facts
     from kerasac.runs.nodes import node_shards
     from kerasac.runs.session import closing_ray
     from kerasac.store.ingest import ingest as write_array
 
     reads = ReadsSpec(assay, parse_shift(shift), dedup, min_mapq, min_fragment, barcodes)
-    with closing_ray(), node_shards(workers, short=in_threads) as shards, ingest_progress() as progress:
+    with closing_ray(), node_shards(workers, short=in_threads) as shards, progress_bar("writing") as progress:
         layout = write_array(
             metadata,
             attributes,

@@ -56,7 +56,7 @@ def labels(
     The bins, approaches and files are those of seqdataloader's genomewide_labels.
     """
     set_volume(verbose, quiet=False)
-    from kerasac.cli.show import ingest_progress, show_facts
+    from kerasac.cli.show import progress_bar, show_facts
     from kerasac.runs.nodes import node_shards
     from kerasac.runs.session import closing_ray
     from kerasac.store.labels.build import write_labels
@@ -83,7 +83,7 @@ def labels(
         by_task=split_output_by_task,
         overwrite=overwrite,
     )
-    with closing_ray(), node_shards(workers) as shards, ingest_progress() as progress:
+    with closing_ray(), node_shards(workers) as shards, progress_bar("writing") as progress:
         report = write_labels(
             tasks,
             chrom_sizes,

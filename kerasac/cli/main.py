@@ -10,8 +10,11 @@ import typer
 from rich.console import Console
 
 from kerasac import __version__
+from kerasac.cli.bigwig import bigwig
+from kerasac.cli.calibrate import calibrate
 from kerasac.cli.check import check
 from kerasac.cli.convert import convert
+from kerasac.cli.curves import curves
 from kerasac.cli.export import export
 from kerasac.cli.folds import folds_app
 from kerasac.cli.ingest import ingest
@@ -30,7 +33,10 @@ from kerasac.cli.options import (
     read_experiment,
     set_volume,
 )
+from kerasac.cli.predict import predict
+from kerasac.cli.score import score
 from kerasac.cli.shift import shift
+from kerasac.cli.summarize import summarize as summarize_runs
 from kerasac.cli.windows import windows
 from kerasac.errors import KerasacError
 
@@ -103,8 +109,14 @@ app.command()(labels)
 app.command()(negatives)
 app.command()(windows)
 app.command()(models)
+app.command()(calibrate)
+app.command()(curves)
+app.command()(predict)
+app.command()(bigwig)
 app.command()(convert)
 app.command()(export)
+app.command()(score)
+app.command("summarize")(summarize_runs)
 app.add_typer(folds_app, name="folds")
 app.command("loss-weights")(loss_weights)
 

@@ -57,11 +57,11 @@ def show_facts(title: str, facts: Sequence[tuple[str, str]], console: Console) -
 
 
 @contextmanager
-def ingest_progress() -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while slabs are written; yields what to call with (done, total)."""
-    columns = (TextColumn("writing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("writing", total=None)
+def progress_bar(what: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while something is done; yields what to call with (done, total)."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console or Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
 
         def advance(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)

@@ -423,11 +423,44 @@ class FoldsSpec(Spec):
     files: Annotated[tuple[DataPath, ...], BeforeValidator(_as_tuple)] = ()
 
 
+def _both_halves(halves: Any) -> Any:
+    if halves is not None and len(halves[0]) != len(halves[1]):
+        raise ValueError(f"{len(halves[0])} tracks against {len(halves[1])}; list one a task in both halves")
+    return halves
+
+
+Paths = Annotated[tuple[DataPath, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+
+
+class PseudoreplicatesSpec(Spec):
+    """Two halves of the reads behind the profile output, scored against each other: what a model can reach at best.
+
+    ``attributes``: two lists of the store's attributes, each in the place of the profile output's ``source``.
+    ``files``: two lists of bigWigs instead, one a task.
+    """
+
+    attributes: Annotated[tuple[Names, Names] | None, AfterValidator(_both_halves)] = None
+    files: Annotated[tuple[Paths, Paths] | None, AfterValidator(_both_halves)] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> PseudoreplicatesSpec:
+        if (self.attributes is None) == (self.files is None):
+            raise ValueError("name either 'attributes' of the store or 'files' (bigWigs), two lists of them")
+        halves = self.attributes or self.files
+        if halves is not None and set(halves[0]) & set(halves[1]):
+            raise ValueError("a track is listed in both halves; two pseudoreplicates share no reads")
+        return self
+
+
 class ScoreSpec(Spec):
-    """What the test chromosomes are scored on: peaks at their summits, and background windows."""
+    """What the test chromosomes are scored on: peaks at their summits, and background windows.
+
+    ``pseudoreplicates`` add the ceiling: how well one half of the reads predicts the other.
+    """
 
     peaks: DataPath | None = None
     background_ratio: float = Field(default=1.0, ge=0)
+    pseudoreplicates: PseudoreplicatesSpec | None = None
 
 
 class ComputeSpec(Spec):
@@ -511,6 +544,8 @@ class Experiment(Spec):
                     if binned
                     else f"{track.name} has a {known}, which goes with labels, not with store"
                 )
+        if binned and self.score.pseudoreplicates is not None:
+            raise ValueError("score.pseudoreplicates goes with store: they are compared as profiles and their counts")
         if binned and self.bias is not None:
             raise ValueError("bias goes with store: it is learned from profiles of background windows")
         return self
@@ -569,6 +604,10 @@ class Experiment(Spec):
     def as_dict(self) -> dict[str, Any]:
         """Return the resolved experiment as plain JSON-able values."""
         return self.model_dump(mode="json")
+
+    def changed(self) -> dict[str, Any]:
+        """Return the keys that are not at their default, as plain JSON-able values."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     def to_yaml(self) -> str:
         """Return the resolved experiment as YAML, with every default spelled out and all paths absolute."""

@@ -8,10 +8,9 @@ from typing import Any, Literal
 import keras
 from keras import layers, ops
 
-from kerasac.errors import ModelError
 from kerasac.models.bias_contract import Form
 from kerasac.models.contract import Contract, Port
-from kerasac.models.layers import PACKAGE, OneHotDNA
+from kerasac.models.layers import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -51,43 +50,12 @@ def factorised(corrected: keras.Model, bias: keras.Model, contract: Contract, fo
 
 def scaled(bias: keras.Model, counts: str, offset: Sequence[float]) -> keras.Model:
     """Return a bias model whose log counts have a number added, one a task: its scale for this data and depth."""
-    outputs = dict(bias.output)
+    inputs = {name: _like(tensor, name) for name, tensor in bias.input.items()}
+    outputs = dict(bias(inputs))  # called, as it may be a scaled one itself
     outputs[counts] = layers.Rescaling(1.0, offset=list(offset), dtype="float32", name=f"scaled_{counts}")(
         outputs[counts]
     )
-    return keras.Model(bias.input, outputs, name="bias")
-
-
-def adapted(model: keras.Model, contract: Contract, origin: str) -> keras.Model:
-    """Make any trained bias model take this contract's sequence and give its outputs, by name.
-
-    It may be one of ours, or a converted one of chrombpnet or kerasAC, which takes one-hot rows (n, L, 4) and gives a
-    list of profile, (n, L) or (n, L, T), and log counts, (n, T).
-
-    Raises
-    ------
-    ModelError
-        When it has other inputs, or other lengths or tasks.
-    """
-    sequence, profile, counts = _of(contract, "sequence"), _of(contract, "profile"), _of(contract, "counts")
-    if len(model.inputs) != 1 or len(model.outputs) != 2:
-        raise ModelError(
-            f"bias model {origin} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; "
-            "it takes the sequence alone, and gives a profile and counts"
-        )
-    (theirs,) = model.inputs
-    _check_shape(origin, "input", tuple(theirs.shape[1:]), [(sequence.width_bp,), (sequence.width_bp, 4)])
-    tokens = keras.Input((sequence.width_bp,), dtype="uint8", name=sequence.name)
-    taken = tokens if len(theirs.shape) == 2 else OneHotDNA(name="one_hot")(tokens)
-    given = model({next(iter(model.input)): taken} if isinstance(model.input, dict) else taken)
-    first, second = keras.tree.flatten(given)
-    # Ours are named, theirs are a profile, then counts.
-    if isinstance(given, dict) and {profile.name, counts.name} <= given.keys():
-        first, second = given[profile.name], given[counts.name]
-    shape = (profile.width_bp, profile.n_tracks)
-    _check_shape(origin, "profile", tuple(first.shape[1:]), [shape, *([shape[:1]] if shape[1] == 1 else [])])
-    _check_shape(origin, "log counts", tuple(second.shape[1:]), [(counts.n_tracks,)])
-    return keras.Model({sequence.name: tokens}, {profile.name: layers.Reshape(shape)(first), counts.name: second})
+    return keras.Model(inputs, outputs, name="bias")
 
 
 def _added(wanted: dict[str, Any], unwanted: dict[str, Any], profile: Port, counts: Port) -> dict[str, Any]:
@@ -122,11 +90,3 @@ def _of(contract: Contract, role: Literal["sequence", "profile", "counts"]) -> P
     port = contract.input_of(role) if role == "sequence" else contract.output_of(role)
     assert port is not None, "check_form passed without this port"
     return port
-
-
-def _check_shape(origin: str, what: str, found: tuple[int, ...], wanted: Sequence[tuple[int, ...]]) -> None:
-    if found not in wanted:
-        raise ModelError(
-            f"bias model {origin} has {what} of shape {found}; this experiment's is {wanted[0]}: use one made for its "
-            "flanks and tasks, or leave out bias.model_file to train one"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,13 +30,20 @@ class ExportFormat(StrEnum):
 
 
 def export_model(
-    model_path: Path, out: Path, form: ExportFormat, *, one_hot: bool = False, overwrite: bool = False
+    model_path: Path | Sequence[Path],
+    out: Path,
+    form: ExportFormat,
+    *,
+    one_hot: bool = False,
+    probabilities: Collection[str] = (),
+    overwrite: bool = False,
 ) -> float:
     """Write a trained model as ``.keras`` of stock Keras, as a SavedModel folder, or its weights alone.
 
-    With ``one_hot`` the sequence goes in as one-hot rows (n, L, 4), float32, rather than as tokens (n, L), uint8. A
-    SavedModel's function ``serve`` takes and gives what the model does. What is written is loaded again, and renamed
-    to ``out`` only if it predicts as the model does.
+    Several models are written as one, their average: see :func:`kerasac.models.ensemble.ensemble`. With ``one_hot``
+    the sequence goes in as one-hot rows (n, L, 4), float32, rather than as tokens (n, L), uint8. A SavedModel's
+    function ``serve`` takes and gives what the model does. What is written is loaded again, and renamed to ``out`` only
+    if it predicts as the model does.
 
     Returns
     -------
@@ -54,7 +62,14 @@ def export_model(
     from kerasac.models.checkpoint import load_model
     from kerasac.models.plain import plain_model, save_plain
 
-    model = load_model(model_path)
+    paths = [model_path] if isinstance(model_path, Path) else list(model_path)
+    models = [load_model(path) for path in paths]
+    if len(models) == 1:
+        model = models[0]
+    else:
+        from kerasac.models.ensemble import ensemble
+
+        model = ensemble(models, probabilities=probabilities)
     out.parent.mkdir(parents=True, exist_ok=True)
     if form == ExportFormat.WEIGHTS:
         return _save_weights(model, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -12,15 +13,16 @@ from contextlib import contextmanager
 from kerasac.models.backend import prepare_backend
 
 
-def load_keras_quietly() -> None:
-    """Load Keras on CPUs; nothing happens when it is loaded already."""
+def load_keras_quietly(*, threads: int | None = None, gpus: bool = False) -> None:
+    """Load Keras, on CPUs unless GPUs are asked for; nothing happens when it is loaded already."""
     if "keras" in sys.modules:
         return
-    prepare_backend(gpus=False)
+    prepare_backend(threads, gpus=gpus)
     with _held_back():
         import keras
 
         keras.ops.zeros(1)  # the first operation looks for devices, and says so
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a last batch of another size
 
 
 @contextmanager

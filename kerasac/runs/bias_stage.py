@@ -73,13 +73,13 @@ def with_bias(corrected: keras.Model, prepared: Prepared, folder: Path) -> keras
 
 
 def _unscaled(prepared: PreparedWindows, plan: SamplingPlan, contract: Contract, folder: Path, fit: Fit) -> keras.Model:
-    from kerasac.models.bias_factorised import adapted
     from kerasac.models.checkpoint import load_model
+    from kerasac.models.fitted import fitted
 
     spec = prepared.experiment.bias
     assert spec is not None
     if spec.model_file is not None:
-        return adapted(load_model(spec.model_file), contract, str(spec.model_file))
+        return fitted(load_model(spec.model_file), contract, f"bias.model_file: {spec.model_file}")
     parameters = read_parameters(spec.model.architecture, spec.model.parameters)
     model = build_model(spec.model.architecture, contract, parameters)
     fit(model, bias_plan(prepared, plan), contract, folder)

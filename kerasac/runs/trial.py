@@ -13,8 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from kerasac import __version__
 from kerasac.cache import locked, write_whole
 from kerasac.errors import KerasacError
@@ -23,15 +21,14 @@ from kerasac.models.contract import Contract
 from kerasac.models.registry import register_classes
 from kerasac.runs.bias_stage import BIAS_CHECK, CORRECTED, CORRECTED_PREDICTIONS, make_bias_model
 from kerasac.runs.unit import MARKER, Report, Share, Unit, read_marker
+from kerasac.runs.unit_scores import BINNED_PREFIX, PREDICTIONS, default_settings, write_unit_scores
 from kerasac.runs.unit_training import Training, UnitTraining
 from kerasac.sampling.plan import Plan, SamplingPlan
-from kerasac.steps.binned_predictions import predictions_path, read_binned_predictions, write_binned_predictions
-from kerasac.steps.plots import bin_figures, training_curves, write_figures, write_plots
-from kerasac.steps.predictions import read_predictions, write_predictions
+from kerasac.steps.binned_predictions import predictions_path, write_binned_predictions
 from kerasac.steps.prepare import PreparedWindows
 from kerasac.steps.prepare_bins import PreparedBins
 from kerasac.steps.prepared import Prepared
-from kerasac.steps.score import score, write_scores
+from kerasac.steps.pseudoreplicates import pseudoreplicates_of
 from kerasac.steps.trainers import EndedError, Group, LostError
 
 if TYPE_CHECKING:
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TRAIN = "train"  # what a leader tells its helpers
-BINNED_PREFIX = "test"  # of the two files with labels and predictions of bins
 _MEAN_PROFILE_PEAKS = 20_000  # a mean over more windows changes nothing that matters
 _VERSIONS_OF = ("tensorflow", "keras", "ray", "numpy", "tiledb")
 
@@ -189,12 +185,12 @@ class _UnitRun:
         """The file whose presence says that the test windows are predicted."""
         if isinstance(self.prepared, PreparedBins):
             return predictions_path(self.folder / BINNED_PREFIX)
-        return self.folder / "predictions.h5"
+        return self.folder / PREDICTIONS
 
     def _predict(self) -> None:
         prepare_backend(self.share.threads, gpus=self.share.gpus > 0)
         from kerasac.models.checkpoint import load_model
-        from kerasac.steps.predict import predict
+        from kerasac.steps.predict import write_predicted
         from kerasac.steps.predict_bins import predict_bins
 
         register_classes(self.prepared.parameters)
@@ -205,27 +201,15 @@ class _UnitRun:
             return
         peaks = self.plan.train_peaks(_MEAN_PROFILE_PEAKS)
         if self.experiment.bias is not None:
-            corrected = predict(load_model(self.folder / CORRECTED), self.prepared, self.plan.test(), peaks)
-            write_predictions(self.folder / CORRECTED_PREDICTIONS, corrected)
-        predictions = predict(model, self.prepared, self.plan.test(), peaks)
-        write_predictions(self._predictions, predictions)
+            corrected = load_model(self.folder / CORRECTED)
+            write_predicted(self.folder / CORRECTED_PREDICTIONS, corrected, self.prepared, self.plan.test(), peaks)
+        write_predicted(self._predictions, model, self.prepared, self.plan.test(), peaks)
 
     def _score(self) -> None:
-        title = f"{self.experiment.name}, fold {self.unit.fold.index}, seed {self.unit.seed}"
-        history = pd.read_csv(self.folder / "history.csv")
-        if isinstance(self.prepared, PreparedBins):
-            from kerasac.steps.predict_bins import score_bins
-
-            bins = read_binned_predictions(self.folder / BINNED_PREFIX)
-            found = score_bins(bins)
-            figures = bin_figures(bins, found, title=title)
-            write_figures(self.folder, {**figures, "training": training_curves(history, title=title)})
-            write_scores(self.folder, found)
-            return
-        predictions = read_predictions(self._predictions)
-        scores = score(predictions, seed=self.unit.fold.index)
-        write_plots(self.folder, predictions, scores, history=history, title=title)
-        write_scores(self.folder, scores)
+        prepared = self.prepared
+        layout = prepared.layout if isinstance(prepared, PreparedWindows) else None
+        pair = pseudoreplicates_of(self.experiment, layout)
+        write_unit_scores(self.experiment, self.unit, default_settings(self.unit), pseudoreplicates=pair)
 
     def _mark(self, state: str, **facts: Any) -> None:
         self.marker = {**self.marker, "name": self.unit.name, "state": state, **facts}

@@ -52,6 +52,12 @@ def predictions_path(prefix: Path, output: int = 0) -> Path:
     return prefix.with_name(f"{prefix.name}.predictions.{output}")
 
 
+def outputs_of(prefix: Path) -> list[int]:
+    """Return the numbers of the outputs whose predictions lie under a prefix, in order."""
+    names = (path.name.removeprefix(f"{prefix.name}.predictions.") for path in prefix.parent.glob("*.predictions.*"))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
 def write_binned_predictions(prefix: Path, predictions: BinnedPredictions, *, output: int = 0) -> None:
     """Write ``<prefix>.labels.<output>`` and ``<prefix>.predictions.<output>``, each a pandas table ``data``.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from kerasac.errors import ScoreError
+from kerasac.steps.binned_predictions import BinnedPredictions, Kind
 from kerasac.steps.score import MIN_WINDOWS, Metrics, correlation
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 Floats = npt.NDArray[np.floating[Any]]
 
 FDRS: Mapping[str, float] = {"recall_at_fdr_50": 0.5, "recall_at_fdr_20": 0.2, "recall_at_fdr_10": 0.1}
+_LISTED = 8  # tasks that one warning names
 WINDOWS = "all"  # the window set that binned scores are of, where others have peaks and background too
 
 _UNDEFINED_CLASSES = "undefined unless a task has both"
@@ -100,6 +102,26 @@ def score_regression(labels: Floats, predicted: Floats, tasks: Sequence[str]) ->
     return _scores(labels, predicted, tasks, regression_metrics, REGRESSION_DEFINITIONS)
 
 
+def score_bins(predictions: BinnedPredictions, kind: Kind | None = None) -> BinnedScores:
+    """Score predictions of bins by what they are: as the file says, or as ``kind`` does where it is silent.
+
+    Raises
+    ------
+    ScoreError
+        When neither says what they are, or they say different things.
+    """
+    if kind is not None and predictions.kind not in (None, kind):
+        raise ScoreError(f"these are predictions of a {predictions.kind}, not of a {kind}; leave out the kind")
+    found = predictions.kind or kind
+    if found is None:
+        raise ScoreError(
+            "this file does not say what its predictions are; give --kind classification (probabilities) or "
+            "--kind regression (values)"
+        )
+    score = score_classification if found == "classification" else score_regression
+    return score(predictions.labels.values, predictions.predicted, predictions.labels.tasks)
+
+
 def classification_metrics(labels: Floats, predicted: Floats) -> Metrics:
     """Metrics of one task, from labels 0 or 1 and probabilities, (n,)."""
     positive = labels == 1
@@ -150,7 +172,17 @@ def _scores(
     mean = {name: _mean([sets[WINDOWS][name] for sets in by_task.values()]) for name in definitions}
     n = {WINDOWS: {"n_windows": len(labels), "n_labelled": n_labelled}}
     logger.info("scored %d bins of %d tasks", len(labels), len(tasks))
+    _warn_of_undefined(by_task)
     return BinnedScores({WINDOWS: mean}, by_task, dict(definitions), n)
+
+
+def _warn_of_undefined(by_task: Mapping[str, Mapping[str, Metrics]]) -> None:
+    """Say which metrics have no value in some tasks; their definitions say what they need."""
+    for name in next(iter(by_task.values()))[WINDOWS]:
+        undefined = [task for task, sets in by_task.items() if sets[WINDOWS][name] is None]
+        if undefined:
+            more = f" and {len(undefined) - _LISTED:,} more" if len(undefined) > _LISTED else ""
+            logger.warning("%s has no value in %s%s", name, ", ".join(undefined[:_LISTED]), more)
 
 
 def _ranking(positive: npt.NDArray[np.bool_], predicted: Floats, n_positive: int, n_negative: int) -> Metrics:

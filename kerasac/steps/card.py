@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,19 @@ from kerasac.steps.card_text import card_text
 CARD_VERSION = 1
 
 
-def write_card(unit_folder: Path, path: Path, *, one_hot: bool = False, corrected: bool = False) -> Path:
+def write_card(
+    unit_folder: Path,
+    path: Path,
+    *,
+    one_hot: bool = False,
+    corrected: bool = False,
+    members: Sequence[str] = (),
+) -> Path:
     """Write the card of a unit's model to ``path`` (``.md``) and, with the same facts, beside it as ``.json``.
 
     Everything is read from the folders of the unit and its run; Keras is not loaded. ``one_hot``: the model at hand
-    takes one-hot rows rather than tokens. ``corrected``: it is the one without the enzyme's bias.
+    takes one-hot rows rather than tokens. ``corrected``: it is the one without the enzyme's bias. ``members``: it is
+    the average of these units' models, of which the folder's is the first.
 
     Raises
     ------
@@ -31,6 +39,8 @@ def write_card(unit_folder: Path, path: Path, *, one_hot: bool = False, correcte
         When the folder is none of a unit, or its run's files are missing.
     """
     facts = card_facts(unit_folder, one_hot=one_hot, corrected=corrected)
+    if members:
+        facts = _of_ensemble(facts, members)
     write_whole(path.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     write_whole(path, card_text(facts))
     return path
@@ -69,6 +79,25 @@ def card_facts(unit_folder: Path, *, one_hot: bool = False, corrected: bool = Fa
         "versions": marker.get("versions") or origin.get("versions", {}),
         "use": _use(experiment),
         "limits": list(_limits(experiment, corrected)),
+    }
+
+
+def _of_ensemble(facts: dict[str, Any], members: Sequence[str]) -> dict[str, Any]:
+    """Leave out what is true of one member alone."""
+    n_weights = facts["model"]["n_weights"]
+    limits = [
+        "Its members were trained on different chromosomes, all of them together on every one: there is no chromosome "
+        "to score it on. Scores of its members, each on what it never saw, are in the run's summary.json.",
+        *facts["limits"],
+    ]
+    return facts | {
+        "unit": f"ensemble of {len(members)} models",
+        "members": list(members),
+        "model": facts["model"] | {"n_weights": n_weights and n_weights * len(members)},
+        "folds": None,
+        "training": {},
+        "scores": None,
+        "limits": limits,
     }
 
 

@@ -53,6 +53,9 @@ def _data(facts: Facts) -> Iterator[str]:
     else:
         yield f"- Labels: `{data['labels']['train']}`"
     yield f"- Sampling: {_settings(data['sampling'])}"
+    if folds is None:
+        yield from ("", f"The mean of {_joined(facts['members'])}: of profile logits, log counts or values.", "")
+        return
     yield from ("", f"Fold {folds['fold']}, seed {folds['seed']}:", "")
     windows = data["windows"] or {}
     rows = [(name, f"{windows[name]:,}" if name in windows else "", _joined(folds[name])) for name in _SPLITS]

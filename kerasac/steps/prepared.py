@@ -72,27 +72,30 @@ class Prepared(ABC):
         """Return 16 hex digits that change with whatever decides the results of a fold and seed.
 
         Files count by their content, wherever they lie: a moved data folder changes nothing, an edited FASTA does.
+        Keys at their default are left out: one that a later version brings changes nothing either.
         """
-        spec = {key: value for key, value in self.experiment.as_dict().items() if key not in _BY_CONTENT_OR_FREE}
-        for section in (spec["sampling"]["regions"], spec["sampling"]["negatives"]):
-            if section is not None:
-                del section["bed"]
-        for track in (*spec["inputs"], *spec["outputs"]):
-            del track["file"], track["valid_file"]
-        del spec["score"]["peaks"]
-        if spec["loss"]["class_weights"] not in (None, "auto"):
-            del spec["loss"]["class_weights"]  # a file: by its content
-        if spec["bias"] is not None:
-            for key in ("model_file", "warn_below", "fail_below"):  # by its content; a verdict changes no model
-                del spec["bias"][key]
-        spec["model"] |= self.parameters.digests  # files of the model, by content
-        del spec["training"]["tensorboard"]  # changes no result
         given = self.experiment.training.initialize
         initial = [] if given is None else [file_digest(local_copy(given.file))]
-        if given is not None:
-            del spec["training"]["initialize"]["file"]  # by its content
         chroms = list(self.assembly.as_dict().items())
-        return digest({"experiment": spec, "chromosomes": chroms, "content": [*self.content(), *initial]})
+        facts = {"experiment": self._deciding(), "chromosomes": chroms, "content": [*self.content(), *initial]}
+        return digest(facts)
+
+    def _deciding(self) -> dict[str, Any]:
+        """Return the keys that decide a result, less those of files, which count by their content."""
+        spec = {key: value for key, value in self.experiment.changed().items() if key not in _BY_CONTENT_OR_FREE}
+        sampling, training, loss = (spec.get(key, {}) for key in ("sampling", "training", "loss"))
+        for section in (sampling.get("regions"), sampling.get("negatives")):
+            _drop(section, "bed")
+        for track in (*spec.get("inputs", []), *spec.get("outputs", [])):
+            _drop(track, "file", "valid_file")
+        _drop(spec.get("score"), "peaks", "pseudoreplicates")  # a ceiling changes no model
+        if loss.get("class_weights") != "auto":
+            _drop(loss, "class_weights")
+        _drop(spec.get("bias"), "model_file", "warn_below", "fail_below")  # a verdict changes no model
+        _drop(training, "tensorboard")  # changes no result
+        _drop(training.get("initialize"), "file")
+        spec["model"] = spec.get("model", {}) | self.parameters.digests  # files of the model, by content
+        return {key: value for key, value in spec.items() if value != {} or key == "bias"}  # bias: {} asks for one
 
     def describe(self) -> Facts:
         """Return what an experiment amounts to, as (what, value) lines for a person."""
@@ -106,3 +109,9 @@ class Prepared(ABC):
             counts = {"train": len(plan.train(0)), "valid": len(plan.valid()), "test": len(plan.test())}
             lines.append((f"fold {fold.index}", ", ".join(f"{name} {count:,}" for name, count in counts.items())))
         return lines
+
+
+def _drop(section: dict[str, Any] | None, *keys: str) -> None:
+    for key in keys:
+        if section is not None:
+            section.pop(key, None)

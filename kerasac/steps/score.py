@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,17 +15,26 @@ from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kerasac.cache import whole_file
-from kerasac.errors import ScoreError
-from kerasac.steps.predictions import Predictions
-from kerasac.steps.profile_scores import BoolArray, Floats, IntArray, MnllTrials, ProfileScores, score_profiles
+from kerasac.steps.count_space import CountSpace, transformed
+from kerasac.steps.profile_scores import BoolArray, Floats, IntArray, ProfileScores
+from kerasac.steps.score_definitions import definitions
+from kerasac.steps.score_settings import DEFAULT_SETTINGS, ScoreSettings
+from kerasac.steps.window_scores import (
+    BLOCK_WINDOWS,
+    Ceiling,
+    Pseudoreplicates,
+    Scorable,
+    WindowScores,
+    score_windows,
+)
 
 logger = logging.getLogger(__name__)
 
 Metrics = dict[str, float | None]
-LabelRange = tuple[float | None, float | None]
 
-CHUNK_WINDOWS = 2048  # of 1000 bases: 70 MB of work space (200 where every base has counts) for any number
 MIN_WINDOWS = 3  # fewer give no correlation worth the name
+_CEILING = "_pseudoreplicate"
+_CORRELATIONS = ("counts_pearson", "counts_spearman")
 
 
 class Scored(Protocol):
@@ -53,62 +61,50 @@ class Scores:
     definitions: dict[str, str]
     n: dict[str, dict[str, Any]]
     rows: IntArray
-    """The rows of the predictions that were scored."""
+    """The rows of the predictions that were scored, in the order of their coordinates."""
     profiles: dict[str, ProfileScores]
     """By task; one value for each of ``rows``."""
+    observed: Floats
+    """Window counts in the space of the file, (len(rows), T)."""
+    predicted: Floats
+    """The same as predicted."""
+    ceiling: Ceiling | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What was asked for beside the defaults."""
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Tasks, in the order of the predictions."""
+        return tuple(self.tasks)
 
     def to_dict(self) -> dict[str, Any]:
         """What scores.json holds; a metric that is not defined is None."""
-        return {"windows": self.windows, "tasks": self.tasks, "definitions": self.definitions, "n": self.n}
+        found = {"windows": self.windows, "tasks": self.tasks, "definitions": self.definitions, "n": self.n}
+        return found | ({"settings": self.settings} if self.settings else {})
 
 
 def score(
-    predictions: Predictions,
+    predictions: Scorable,
+    settings: ScoreSettings = DEFAULT_SETTINGS,
     *,
-    seed: int = 0,
-    label_range: LabelRange = (None, None),
-    mnll_trials: MnllTrials = "profile",
-    chunk_windows: int = CHUNK_WINDOWS,
+    pseudoreplicates: Pseudoreplicates | None = None,
+    block_windows: int = BLOCK_WINDOWS,
 ) -> Scores:
     """Score predictions on peaks, on background, and on all windows.
 
-    Windows are visited in the order of their coordinates: the same windows in another order give the same numbers,
-    the shuffled floor included.
+    Windows are read in blocks; of each only its scores are kept. They are put in the order of their coordinates: the
+    same windows in another order give the same numbers, the shuffled floor included. Metrics of two
+    ``pseudoreplicates`` against each other are named ``*_pseudoreplicate``.
 
-    Parameters
-    ----------
-    seed:
-        of the shuffles behind ``jsd_distance_shuffled``.
-    label_range:
-        leave out windows whose observed log count is below the first or above the second number in any task.
-    mnll_trials:
-        trials of the multinomial: the counts of the profile, or exp(observed log count), which is kerasAC's
-        choice and takes the pseudocount for a part of the counts.
+    Raises
+    ------
+    ScoreError
+        For labels that are no counts, and predictions that are no numbers.
     """
-    _check_numbers(predictions)
-    rows = _scored_rows(predictions, label_range)
-    chunks = [rows[i : i + chunk_windows] for i in range(0, len(rows), chunk_windows)]
-    is_peak = predictions.is_peak[rows]
-    observed = predictions.label_logcount[rows].astype(np.float64)
-    predicted = predictions.logcount[rows].astype(np.float64)
-    members = {"peaks": is_peak, "background": ~is_peak, "all": np.ones(len(rows), dtype=bool)}
-
-    profiles: dict[str, ProfileScores] = {}
-    tasks: dict[str, dict[str, Metrics]] = {}
-    for index, task in enumerate(predictions.tasks):
-        rng = np.random.default_rng([seed, index])
-        profiles[task] = score_profiles(predictions, index, chunks, rng, mnll_trials)
-        tasks[task] = {
-            name: _metrics(predicted[member, index], observed[member, index], profiles[task].take(member))
-            for name, member in members.items()
-        }
-        tasks[task]["all"].update(_separation(predicted[:, index], is_peak))
-
-    n = {name: _tally(member, profiles) for name, member in members.items()}
-    n["all"]["n_outside_label_range"] = predictions.n_windows - len(rows)
-    logger.info("scored %d windows, %d of them peaks", len(rows), int(is_peak.sum()))
-    windows = {name: _mean_over_tasks([sets[name] for sets in tasks.values()]) for name in members}
-    return Scores(windows, tasks, definitions(predictions, mnll_trials), n, rows, profiles)
+    windows = score_windows(predictions, settings, pseudoreplicates, block_windows=block_windows)
+    words = definitions(predictions, settings, pseudoreplicates=pseudoreplicates is not None)
+    asked = settings.changed() | ({} if pseudoreplicates is None else {"pseudoreplicates": str(pseudoreplicates)})
+    return _scores(predictions, windows, words, asked)
 
 
 def write_scores(folder: Path, scores: Scored) -> None:
@@ -120,80 +116,45 @@ def write_scores(folder: Path, scores: Scored) -> None:
         table.to_csv(beside, sep="\t", index=False, na_rep="NA")
 
 
-def definitions(predictions: Predictions, mnll_trials: MnllTrials = "profile") -> dict[str, str]:
-    """One sentence for every metric, with the transform and the window length of these predictions."""
-    counts = f"predicted and observed {_count_space(predictions)}"
-    jsd = "Jensen–Shannon distance (square root of the divergence, natural log, 0 to 0.8326)"
-    pair = f"{jsd} between the observed and"
-    over = "over windows with counts"
-    floor = f"mean {over}; a floor that a model has to come below."
-    trials = {"profile": "the window's count", "logcount": "exp(observed log count), as in kerasAC,"}[mnll_trials]
-    uniform = math.log(max(predictions.n_bases, 1))
-    return {
-        "counts_pearson": f"Pearson correlation of {counts} over windows; higher is better.",
-        "counts_spearman": f"Spearman rank correlation of {counts} over windows; higher is better.",
-        "counts_mse": f"Mean squared difference of {counts} over windows; lower is better.",
-        "jsd_distance_mean": f"{pair} the predicted profile, mean {over}; lower is better.",
-        "jsd_distance_median": f"{pair} the predicted profile, median {over}; lower is better.",
-        "jsd_divergence_mean": "Jensen–Shannon divergence (no square root, natural log, 0 to 0.6931) between the "
-        f"observed and the predicted profile, mean {over}; lower is better.",
-        "jsd_norm_median": f"{jsd} scaled window by window from the uniform profile (0, also when farther than it) "
-        f"to a perfect prediction (1), median {over}; higher is better.",
-        "mnll_mean": "Negative log likelihood of the observed profile under a multinomial with the predicted "
-        f"profile and {trials} as trials, combinatorial term included, in nats, mean {over}; lower is better.",
-        "mnll_per_count": "Negative log likelihood of the observed profiles without the combinatorial term, summed "
-        f"over windows and divided by the sum of their counts, in nats; a uniform profile has {uniform:.3f}, "
-        "lower is better.",
-        "auroc": "Probability that a peak has a higher predicted log count than a background window; chance is "
-        "0.5, higher is better.",
-        "auprc": "Average precision of peaks against background, ranked by predicted log count; chance is the "
-        "share of peaks, higher is better.",
-        "jsd_distance_mean_profile": f"{pair} the mean profile of the training peaks, {floor}",
-        "jsd_distance_uniform": f"{pair} the uniform profile, {floor}",
-        "jsd_distance_shuffled": f"{pair} the same counts with their positions shuffled (one seeded shuffle a "
-        f"window, as in chrombpnet), {floor}",
-    }
+def correlation(x: Floats, y: Floats) -> float | None:
+    """Pearson correlation; None for fewer than three windows or where one side is constant."""
+    if len(x) < MIN_WINDOWS or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    return float(np.corrcoef(x, y)[0, 1])
 
 
-def _count_space(predictions: Predictions) -> str:
-    spaces = {
-        "none": "counts",
-        "log": f"log(count + {predictions.pseudocount:g})",
-        "log10": f"log10(count + {predictions.pseudocount:g})",
-        "log1p": "log(count + 1)",
-        "asinh": "asinh(count)",
-    }
-    return spaces.get(predictions.transform, f"{predictions.transform} of counts")
-
-
-def _check_numbers(predictions: Predictions) -> None:
-    """Refuse labels that are no counts and predictions that are no numbers, naming the first such window."""
-    for name in ("label_profile", "logits", "label_logcount", "logcount"):
-        array = getattr(predictions, name)
-        for start in range(0, predictions.n_windows, CHUNK_WINDOWS):
-            chunk = array[start : start + CHUNK_WINDOWS]
-            fine = np.isfinite(chunk)
-            if name == "label_profile":
-                fine &= chunk >= 0
-            if not fine.all():
-                row = start + int(np.argmin(fine.reshape(len(chunk), -1).all(axis=1)))
-                where = f"window {row} ({predictions.chrom[row]}:{predictions.center[row]})"
-                fault = "negative or not finite" if name == "label_profile" else "not finite"
-                source = "the tracks" if name.startswith("label") else "the training"
-                raise ScoreError(f"{name} of {where} is {fault}; look at {source}")
-
-
-def _scored_rows(predictions: Predictions, label_range: LabelRange) -> IntArray:
-    """Rows within the label range in every task, in the order of their coordinates."""
-    order = np.lexsort((predictions.is_peak, predictions.strand, predictions.center, predictions.chrom))
-    low, high = label_range
-    labels = predictions.label_logcount[order]
-    inside = np.ones(len(order), dtype=bool)
-    if low is not None:
-        inside &= (labels >= low).all(axis=1)
-    if high is not None:
-        inside &= (labels <= high).all(axis=1)
-    return order[inside].astype(np.int64)
+def _scores(predictions: Scorable, windows: WindowScores, words: dict[str, str], settings: dict[str, Any]) -> Scores:
+    """Reduce the windows' scores to metrics of each task and window set."""
+    is_peak = predictions.is_peak[windows.rows]
+    members = {"peaks": is_peak, "background": ~is_peak, "all": np.ones(len(is_peak), dtype=bool)}
+    profiles = dict(zip(predictions.tasks, windows.profiles, strict=True))
+    tasks: dict[str, dict[str, Metrics]] = {}
+    for index, (task, scored) in enumerate(profiles.items()):
+        observed, predicted = windows.observed[:, index], windows.predicted[:, index]
+        tasks[task] = {}
+        for name, member in members.items():
+            metrics = _metrics(predicted[member], observed[member], scored.take(member))
+            if windows.ceiling is not None:
+                metrics |= _ceiling_metrics(windows.ceiling.take(member), index, predictions)
+            tasks[task][name] = metrics
+        tasks[task]["all"].update(_separation(predicted, is_peak))
+    n = {name: _tally(member, profiles) for name, member in members.items()}
+    n["all"]["n_outside_label_range"] = predictions.n_windows - len(windows.rows)
+    logger.info("scored %d windows, %d of them peaks", len(is_peak), int(is_peak.sum()))
+    _warn_of_undefined(tasks, n, has_mean=predictions.mean_profile is not None)
+    means = {name: _mean_over_tasks([sets[name] for sets in tasks.values()]) for name in members}
+    return Scores(
+        means,
+        tasks,
+        words,
+        n,
+        windows.rows,
+        profiles,
+        windows.observed,
+        windows.predicted,
+        windows.ceiling,
+        settings,
+    )
 
 
 def _metrics(predicted: Floats, observed: Floats, profiles: ProfileScores) -> Metrics:
@@ -204,15 +165,30 @@ def _metrics(predicted: Floats, observed: Floats, profiles: ProfileScores) -> Me
         "counts_spearman": correlation(rankdata(predicted), rankdata(observed)),
         "counts_mse": _over(np.mean, (predicted - observed) ** 2),
         "jsd_distance_mean": _over(np.mean, profiles.jsd),
+        "jsd_distance_sd": _over(np.std, profiles.jsd),
         "jsd_distance_median": _over(np.median, profiles.jsd),
         "jsd_divergence_mean": _over(np.mean, profiles.jsd**2),
         "jsd_norm_median": _over(np.median, profiles.jsd_norm),
         "mnll_mean": _over(np.mean, profiles.mnll),
+        "mnll_sd": _over(np.std, profiles.mnll),
         "mnll_per_count": float(np.nansum(profiles.cross_entropy) / counted) if counted else None,
         "jsd_distance_mean_profile": _over(np.mean, profiles.jsd_mean_profile),
         "jsd_distance_uniform": _over(np.mean, profiles.jsd_uniform),
         "jsd_distance_shuffled": _over(np.mean, profiles.jsd_shuffled),
     }
+
+
+def _ceiling_metrics(ceiling: Ceiling, task: int, space: CountSpace) -> Metrics:
+    first, second = (transformed(counts[:, task], space) for counts in ceiling.counts)
+    jsd = ceiling.jsd[:, task]
+    found = {
+        "counts_pearson": correlation(first, second),
+        "counts_spearman": correlation(rankdata(first), rankdata(second)),
+        "jsd_distance_mean": _over(np.mean, jsd),
+        "jsd_distance_sd": _over(np.std, jsd),
+        "jsd_distance_median": _over(np.median, jsd),
+    }
+    return {f"{name}{_CEILING}": value for name, value in found.items()}
 
 
 def _separation(predicted: Floats, is_peak: BoolArray) -> Metrics:
@@ -225,11 +201,20 @@ def _separation(predicted: Floats, is_peak: BoolArray) -> Metrics:
     }
 
 
-def correlation(x: Floats, y: Floats) -> float | None:
-    """Pearson correlation; None for fewer than three windows or where one side is constant."""
-    if len(x) < MIN_WINDOWS or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(np.corrcoef(x, y)[0, 1])
+def _warn_of_undefined(tasks: Mapping[str, Mapping[str, Metrics]], n: Mapping[str, Any], *, has_mean: bool) -> None:
+    """Say which metrics have no value where there are windows; one that nothing was given for is not missed."""
+    expected = {"auroc", "auprc"} | (set() if has_mean else {"jsd_distance_mean_profile"})
+    for windows, tally in n.items():
+        names = [name for name in next(iter(tasks.values()))[windows] if name not in expected]
+        for name in names if tally["n_windows"] else ():
+            undefined = [task for task, sets in tasks.items() if sets[windows][name] is None]
+            if undefined:
+                why = (
+                    f"fewer than {MIN_WINDOWS} windows, or a side is constant"
+                    if name.startswith(_CORRELATIONS)
+                    else "no window has the counts that it needs"
+                )
+                logger.warning("%s on %s has no value in %s: %s", name, windows, ", ".join(undefined), why)
 
 
 def _over(statistic: Callable[[Floats], Any], values: Floats) -> float | None:

@@ -4,65 +4,35 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import pandas as pd
 
 from kerasac.cache import whole_file
 from kerasac.errors import ScoreError
+from kerasac.steps.metric_summary import STATISTICS, MetricSummary, fold_of, seed_of, unit_order
+
+__all__ = [
+    "STATISTICS",
+    "Better",
+    "HeadlineRow",
+    "MetricSummary",
+    "Summary",
+    "better_direction",
+    "fold_of",
+    "headline",
+    "headline_labels",
+    "read_units",
+    "seed_of",
+    "summarize",
+    "summarize_units",
+    "unit_order",
+]
 
 Better = Literal["higher", "lower"]
-
-
-@dataclass(frozen=True)
-class MetricSummary:
-    """One metric over the units of a run; a unit is a fold and seed."""
-
-    values: Mapping[str, float | None]
-    """By unit (``fold-0/seed-1234``); None where the metric is not defined."""
-
-    @property
-    def defined(self) -> list[float]:
-        """The values that are numbers."""
-        return [value for value in self.values.values() if value is not None]
-
-    @property
-    def n_undefined(self) -> int:
-        """Units in which the metric is not defined; they are left out of mean, sd and se."""
-        return len(self.values) - len(self.defined)
-
-    @property
-    def mean(self) -> float | None:
-        """Mean over units."""
-        return math.fsum(self.defined) / len(self.defined) if self.defined else None
-
-    @property
-    def sd(self) -> float | None:
-        """Standard deviation over units with n − 1; None for fewer than two."""
-        mean, n = self.mean, len(self.defined)
-        if mean is None or n < 2:
-            return None
-        return math.sqrt(math.fsum((value - mean) ** 2 for value in self.defined) / (n - 1))
-
-    @property
-    def se(self) -> float | None:
-        """Standard error of the mean, units counted as independent."""
-        return None if self.sd is None else self.sd / math.sqrt(len(self.defined))
-
-    def to_dict(self) -> dict[str, Any]:
-        """What summary.json holds for the metric."""
-        return {
-            "mean": self.mean,
-            "sd": self.sd,
-            "se": self.se,
-            "n": len(self.defined),
-            "n_undefined": self.n_undefined,
-            "values": dict(self.values),
-        }
 
 
 @dataclass(frozen=True)
@@ -80,7 +50,8 @@ class Summary:
     @property
     def is_binned(self) -> bool:
         """Whether the scores are of bins, which are not told apart into peaks and background."""
-        return bool(self.metrics) and "peaks" not in self.metrics
+        windowed = "peaks" in self.metrics or self.get("all", "counts_pearson") is not None
+        return bool(self.metrics) and not windowed
 
     def to_dict(self) -> dict[str, Any]:
         """What summary.json holds."""
@@ -88,7 +59,12 @@ class Summary:
             windows: {name: metric.to_dict() for name, metric in by_name.items()}
             for windows, by_name in self.metrics.items()
         }
-        return {"metrics": metrics, "units": list(self.units), "definitions": dict(self.definitions)}
+        return {
+            "metrics": metrics,
+            "units": list(self.units),
+            "definitions": dict(self.definitions),
+            "statistics": dict(STATISTICS),
+        }
 
 
 @dataclass(frozen=True)
@@ -176,10 +152,7 @@ def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
     """The rows for the terminal and the head of the report; metrics that no unit has are left out."""
     rows = []
     whole = "all bins" if summary.is_binned else "all windows"
-    for entry in _HEADLINES:
-        metric = summary.get(entry.windows, entry.metric)
-        if metric is None or metric.mean is None or (entry.bins_only and not summary.is_binned):
-            continue
+    for entry, metric in _headlines(summary):
         floor_label, floor = _floor(summary, entry)
         rows.append(
             HeadlineRow(
@@ -197,9 +170,29 @@ def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
     return tuple(rows)
 
 
-def unit_order(unit: str) -> tuple[tuple[int, str], ...]:
-    """Sort key of ``fold-10/seed-7``: numbers by value, so that fold 10 comes after fold 9."""
-    return tuple((int(part) if part.isdigit() else -1, part) for part in re.split(r"[-/]", unit))
+def headline_labels(summary: Summary) -> dict[tuple[str, str], str]:
+    """Labels of the headline metrics that a summary has, by window set and metric."""
+    return {
+        (entry.windows, entry.metric): (entry.of_bins if summary.is_binned else None) or entry.label
+        for entry, _ in _headlines(summary)
+    }
+
+
+def better_direction(metric: str, definition: str | None) -> Better | None:
+    """Say which way a metric is better, as its definition says; None for floors and numbers of windows."""
+    for direction in get_args(Better):
+        if f"{direction} is better" in (definition or ""):
+            return cast("Better", direction)
+    known = {entry.metric: entry.better for entry in _HEADLINES}
+    return None if definition else known.get(metric)
+
+
+def _headlines(summary: Summary) -> Iterator[tuple[_Headline, MetricSummary]]:
+    """The headline metrics that any unit has a number for."""
+    for entry in _HEADLINES:
+        metric = summary.get(entry.windows, entry.metric)
+        if metric is not None and metric.mean is not None and (summary.is_binned or not entry.bins_only):
+            yield entry, metric
 
 
 def _read_units(run_dir: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -24,6 +24,7 @@ from kerasac.sampling.batches import other_strands
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.regions import Candidates, find_candidates
 from kerasac.steps.findings import Findings
+from kerasac.steps.pseudoreplicates import pseudoreplicates_of
 from kerasac.store.schema import StoreLayout, read_layout
 
 _DEFAULT_FOLDS = 5
@@ -70,6 +71,8 @@ def survey(experiment: Experiment, shards: ShardMap = in_process) -> Survey:
     if layout is not None:
         _check_names(experiment, layout, findings)
         _check_sizes(experiment, layout, findings, skip=missing)
+        if "score.pseudoreplicates" not in missing:
+            findings.attempt(partial(pseudoreplicates_of, experiment, layout), "score.pseudoreplicates")
         if not missing & {key for key, _ in _beds(experiment)}:
             candidates = _candidates(experiment, layout, findings, shards)
     if candidates is not None:
@@ -175,6 +178,7 @@ def _named_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:
         ("bias.model_file", experiment.bias.model_file if experiment.bias else None),
         ("training.initialize.file", experiment.training.initialize.file if experiment.training.initialize else None),
         *(("folds.files", path) for path in experiment.folds.files),
+        *(("score.pseudoreplicates", path) for path in _pseudoreplicate_files(experiment)),
     ]
     yield from ((key, path) for key, path in named if path is not None)
 
@@ -202,6 +206,11 @@ def _label_files(experiment: Experiment) -> list[tuple[str, Path | None]]:
         *((f"inputs.{spec.name}.file", spec.file) for spec in experiment.inputs),
         *((f"inputs.{spec.name}.valid_file", spec.valid_file) for spec in experiment.inputs),
     ]
+
+
+def _pseudoreplicate_files(experiment: Experiment) -> list[Path]:
+    spec = experiment.score.pseudoreplicates
+    return [path for half in spec.files for path in half] if spec is not None and spec.files is not None else []
 
 
 def _check_names(experiment: Experiment, layout: StoreLayout, findings: Findings) -> None:

@@ -30,7 +30,7 @@ def test_options_become_one_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(step, "export", record)
     result = invoke("unit", tmp_path / "out", "--format", "savedmodel", "--one-hot", "--corrected", "--overwrite")
     assert result.exit_code == 0, result.output
-    options = {"one_hot": True, "corrected": True, "overwrite": True}
+    options = {"one_hot": True, "corrected": True, "ensemble": False, "overwrite": True}
     assert calls == [((Path("unit"), tmp_path / "out", ExportFormat.SAVEDMODEL), options)]
     assert "out.card.md" in result.output
 

@@ -150,7 +150,7 @@ def test_bias_model_of_another_length_is_named(
     path = tmp_path / "other.keras"
     keras.Model(tokens, [profile, keras.layers.GlobalAveragePooling1D()(profile)]).save(path)
     _, events = do_unit(tiny_folder, tmp_path / "run", model_file=str(path))
-    assert "other.keras has input of shape (180, 4); this experiment's is (200,)" in events[-1]["message"]
+    assert "other.keras has (180, 4) as its input sequence, this experiment (200,)" in events[-1]["message"]
 
 
 def test_converted_bias_model_is_taken(tiny_folder: Path, tmp_path: Path) -> None:

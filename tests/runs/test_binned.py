@@ -12,7 +12,7 @@ from binned import BIN_BP, TASKS, binned_experiment, make_binned_files
 from rich.console import Console
 
 from kerasac.steps.binned_predictions import read_binned_predictions
-from kerasac.steps.predict_bins import score_bins
+from kerasac.steps.binned_scores import score_bins
 
 pytestmark = [pytest.mark.ray, pytest.mark.keras, pytest.mark.slow]
 

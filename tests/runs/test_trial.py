@@ -15,6 +15,7 @@ from units import run_alone
 from kerasac.runs.trial import run_unit
 from kerasac.runs.unit import Share, Unit, is_done, read_marker
 from kerasac.steps.history import read_history
+from kerasac.steps.plots import WINDOW_FIGURES
 from kerasac.steps.predictions import read_predictions
 from kerasac.steps.prepare import prepare
 
@@ -37,7 +38,7 @@ def test_leaves_every_artefact(done: tuple[Unit, list[dict[str, Any]]]) -> None:
     assert [event["event"] for event in events] == ["stage", "epoch", "epoch", "stage", "stage", "done"]
     assert all((unit.folder / name).stat().st_size for name in ARTEFACTS)
     plots = {path.name for path in (unit.folder / "plots").iterdir()}
-    assert plots == {"counts.png", "jsd.png", "profiles.png", "training.png"}
+    assert plots == {f"{name}.png" for name in WINDOW_FIGURES}
     assert is_done(unit.folder)
 
 
@@ -96,6 +97,21 @@ def test_lost_part_is_made_again_without_training(done: tuple[Unit, list[dict[st
     _, events = do_unit(tiny_folder, Path(unit.run_folder))
     assert [event.get("stage", event["event"]) for event in events] == ["score", "done"]
     assert json.loads((unit.folder / "scores.json").read_text()) == scores
+
+
+def test_ceiling_that_is_asked_for_later_is_scored_without_training(
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path
+) -> None:
+    unit, _ = done
+    scores = json.loads((unit.folder / "scores.json").read_text())
+    (unit.folder / "unit.json").write_text(json.dumps({**read_marker(unit.folder), "state": "started"}))
+    (unit.folder / "scores.json").unlink()
+    halves = [["plus", "minus"], ["control_plus", "control_minus"]]
+    _, events = do_unit(tiny_folder, Path(unit.run_folder), score={"pseudoreplicates": {"attributes": halves}})
+    assert [event.get("stage", event["event"]) for event in events] == ["score", "done"]
+    found = json.loads((unit.folder / "scores.json").read_text())["windows"]
+    assert found["all"]["jsd_distance_mean_pseudoreplicate"] is not None
+    assert scores["windows"]["peaks"].items() <= found["peaks"].items()
 
 
 def test_failure_is_reported_and_explained(tiny_folder: Path, tmp_path: Path) -> None:

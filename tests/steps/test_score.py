@@ -1,17 +1,22 @@
 import dataclasses
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.distance import jensenshannon
 from scipy.special import log_softmax, softmax
 from scipy.stats import multinomial, pearsonr, spearmanr
+from simulated import Halves, reorder, simulate, without_counts
 
 from kerasac.errors import ScoreError
-from kerasac.steps.predictions import Predictions, read_predictions
+from kerasac.steps.predictions import open_predictions, read_predictions, write_predictions
 from kerasac.steps.score import score, write_scores
+from kerasac.steps.score_settings import ScoreSettings
+from kerasac.steps.smoothing import Smoothing
 
 PROFILE_METRICS = [
     "jsd_distance_mean",
@@ -26,55 +31,49 @@ PROFILE_METRICS = [
 ]
 
 
-def simulate(n: int = 60, length: int = 50, tasks: tuple[str, ...] = ("plus", "minus"), seed: int = 0) -> Predictions:
-    """Peaks (even rows) with more counts than background, predictions that are right up to some noise."""
-    rng = np.random.default_rng(seed)
-    shape = (n, length, len(tasks))
-    is_peak = np.arange(n) % 2 == 0
-    profile = softmax(rng.normal(size=shape), axis=1)
-    size = np.where(is_peak, 60.0, 20.0) * rng.lognormal(0, 0.3, n)
-    counts = rng.poisson(profile * size[:, None, None]).astype(np.float32)
-    return Predictions(
-        chrom=rng.choice(["chr1", "chr2"], n),
-        center=rng.permutation(n).astype(np.int64) * 100,
-        strand=np.full(n, "."),
-        is_peak=is_peak,
-        label_profile=counts,
-        logits=(np.log(profile) + rng.normal(0, 0.3, shape)).astype(np.float32),
-        label_logcount=np.log(counts.sum(axis=1) + 1).astype(np.float32),
-        logcount=np.log(size[:, None] + rng.normal(0, 3, (n, len(tasks))) + 1).astype(np.float32),
-        tasks=tasks,
-        mean_profile=rng.random(shape[1:]).astype(np.float32),
-    )
-
-
-def reorder(predictions: Predictions, rows: np.ndarray) -> Predictions:
-    per_window = ("chrom", "center", "strand", "is_peak", "label_profile", "logits", "label_logcount", "logcount")
-    return dataclasses.replace(predictions, **{name: getattr(predictions, name)[rows] for name in per_window})
-
-
-def without_counts(predictions: Predictions, rows: list[int]) -> Predictions:
-    counts = predictions.label_profile.copy()
-    counts[rows] = 0
-    return dataclasses.replace(
-        predictions, label_profile=counts, label_logcount=np.log(counts.sum(axis=1) + 1).astype(np.float32)
-    )
-
-
 def test_permuting_windows_changes_nothing() -> None:
     predictions = simulate()
     shuffled = reorder(predictions, np.random.default_rng(1).permutation(60))
-    assert score(shuffled, seed=3).to_dict() == score(predictions, seed=3).to_dict()
+    assert score(shuffled, ScoreSettings(seed=3)).to_dict() == score(predictions, ScoreSettings(seed=3)).to_dict()
 
 
-@pytest.mark.parametrize("chunk_windows", [1, 7, 60, 1000])
-def test_chunk_size_changes_nothing(chunk_windows: int) -> None:
+@pytest.mark.parametrize("block_windows", [1, 7, 60, 1000])
+def test_block_size_changes_nothing(block_windows: int) -> None:
     predictions = simulate()
-    assert score(predictions, chunk_windows=chunk_windows).to_dict() == score(predictions).to_dict()
+    assert score(predictions, block_windows=block_windows).to_dict() == score(predictions).to_dict()
+
+
+@pytest.mark.parametrize("block_windows", [7, 1000])
+def test_a_file_scores_as_what_it_holds_does(tmp_path: Path, block_windows: int) -> None:
+    predictions = simulate()
+    write_predictions(tmp_path / "p.h5", predictions)
+    with open_predictions(tmp_path / "p.h5") as file:
+        assert score(file, block_windows=block_windows).to_dict() == score(predictions).to_dict()
+
+
+def test_parts_score_window_by_window_as_the_whole_does() -> None:
+    whole, predictions = score(simulate()), simulate()
+    parts = [np.arange(0, 25), np.arange(25, 60)]
+    scored = [score(reorder(predictions, rows)) for rows in parts]
+    by_row = {int(row): at for at, row in enumerate(whole.rows)}
+    for rows, part in zip(parts, scored, strict=True):
+        at = [by_row[int(row)] for row in rows[part.rows]]
+        for task in predictions.tasks:
+            for field in dataclasses.fields(part.profiles[task]):
+                expected = getattr(whole.profiles[task], field.name)[at]
+                np.testing.assert_array_equal(getattr(part.profiles[task], field.name), expected)
+
+
+def test_perfect_counts_score_perfectly() -> None:
+    predictions = simulate()
+    metrics = score(dataclasses.replace(predictions, logcount=predictions.label_logcount)).windows["peaks"]
+    assert metrics["counts_pearson"] == pytest.approx(1)
+    assert metrics["counts_spearman"] == pytest.approx(1)
+    assert metrics["counts_mse"] == 0
 
 
 def test_seed_moves_the_shuffled_floor_alone() -> None:
-    first, second = (score(simulate(), seed=seed).windows["all"] for seed in (1, 2))
+    first, second = (score(simulate(), ScoreSettings(seed=seed)).windows["all"] for seed in (1, 2))
     assert [name for name in first if first[name] != second[name]] == ["jsd_distance_shuffled"]
 
 
@@ -190,12 +189,77 @@ def test_too_few_windows_give_null_and_valid_json(tmp_path: Path, n: int) -> Non
     assert read["windows"]["background"]["counts_spearman"] is None
 
 
-def test_constant_predictions_give_null_correlations() -> None:
-    constant = dataclasses.replace(simulate(), logcount=np.ones((60, 2), np.float32))
+@pytest.mark.parametrize("side", ["logcount", "label_logcount"])
+def test_constant_counts_give_null_correlations_and_a_warning_that_names_them(
+    side: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    constant = dataclasses.replace(simulate(), **{side: np.ones((60, 2), np.float32)})
     metrics = score(constant).windows["all"]
     assert metrics["counts_pearson"] is None
     assert metrics["counts_spearman"] is None
     assert metrics["counts_mse"] is not None
+    said = [record.getMessage() for record in caplog.records]
+    why = "fewer than 3 windows, or a side is constant"
+    for name in ("counts_pearson", "counts_spearman"):
+        assert f"{name} on peaks has no value in plus, minus: {why}" in said
+    assert len(said) == 6  # of three window sets
+
+
+def test_windows_all_without_counts_give_null_profile_metrics_and_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    empty = without_counts(simulate(), list(range(60)))
+    metrics = score(empty).windows["all"]
+    assert {name for name in PROFILE_METRICS if metrics[name] is not None} == set()
+    assert "jsd_distance_mean on all has no value in plus, minus: no window has the counts" in caplog.text
+
+
+def test_good_predictions_of_peaks_alone_give_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    alone = dataclasses.replace(simulate(), is_peak=np.ones(60, dtype=bool), mean_profile=None)
+    with caplog.at_level(logging.WARNING):
+        assert score(alone).windows["all"]["auroc"] is None
+    assert caplog.records == []
+
+
+def test_smoothed_profiles_are_scipys_as_kerasac_smooths_them() -> None:
+    predictions, smoothing = simulate(length=120), Smoothing(7.0, 81)
+    scores = score(predictions, ScoreSettings(smooth_observed=smoothing, smooth_predicted=smoothing))
+    plain = score(predictions)
+    found = scores.profiles["plus"]
+    for at, row in enumerate(scores.rows):
+        observed, logits = (
+            gaussian_filter1d(side[row, :, 0].astype(float), 7, truncate=80 / 14)
+            for side in (predictions.label_profile, predictions.logits)
+        )
+        assert found.jsd[at] == pytest.approx(jensenshannon(observed, softmax(logits)), abs=1e-6)
+        assert found.cross_entropy[at] == pytest.approx(-(observed * log_softmax(logits)).sum(), rel=1e-5)
+    assert scores.windows["all"]["counts_pearson"] == plain.windows["all"]["counts_pearson"]
+    assert "smoothed: Gaussian, σ 7, 81 bases wide" in scores.definitions["jsd_distance_mean"]
+    assert scores.to_dict()["settings"] == dict.fromkeys(
+        ("smooth_observed", "smooth_predicted"), "Gaussian, σ 7, 81 bases wide"
+    )
+
+
+def test_pseudoreplicates_are_scored_against_each_other() -> None:
+    predictions = without_counts(simulate(), [4])
+    scores = score(predictions, pseudoreplicates=Halves(), block_windows=13)
+    first, second = (half.astype(float) for half in Halves().read(predictions))
+    peaks = predictions.is_peak
+    counts = [np.log(half.sum(axis=1) + 1)[peaks, 0] for half in (first, second)]
+    jsd = [jensenshannon(first[row, :, 0], second[row, :, 0]) for row in np.flatnonzero(peaks) if row != 4]
+    found = {name: value for name, value in scores.tasks["plus"]["peaks"].items() if "pseudoreplicate" in name}
+    assert found == pytest.approx(
+        {
+            "counts_pearson_pseudoreplicate": pearsonr(*counts).statistic,
+            "counts_spearman_pseudoreplicate": spearmanr(*counts).statistic,
+            "jsd_distance_mean_pseudoreplicate": np.mean(jsd),
+            "jsd_distance_sd_pseudoreplicate": np.std(jsd),
+            "jsd_distance_median_pseudoreplicate": np.median(jsd),
+        },
+        abs=1e-9,
+    )
+    assert set(scores.windows["all"]) == set(scores.definitions)
+    assert scores.to_dict()["settings"] == {"pseudoreplicates": "halves"}
+    without = score(predictions).windows["all"]
+    assert without.items() <= scores.windows["all"].items()
 
 
 def test_without_a_mean_profile_its_floor_is_null() -> None:
@@ -241,7 +305,7 @@ def test_label_range_keeps_its_ends_and_drops_a_window_outside_in_any_task() -> 
     labels = np.full((60, 2), 5.0, np.float32)
     labels[0], labels[1], labels[2, 1], labels[3, 0] = 4.0, 5.5, 3.9, 5.6
     predictions = dataclasses.replace(simulate(), label_logcount=labels)
-    scores = score(predictions, label_range=(4.0, 5.5))
+    scores = score(predictions, ScoreSettings(label_range=(4.0, 5.5)))
     assert set(scores.rows) == set(range(60)) - {2, 3}
     assert scores.n["all"]["n_outside_label_range"] == 2
 
@@ -255,7 +319,7 @@ def test_kerasacs_own_scores_are_reproduced(
     folder = shared_dir / "reference"
     expected = json.loads((folder / "kerasac_bpnet_scores.json").read_text())[f"{name}.{task}"]
     predictions = read_predictions(folder / "scores_in.predictions")
-    scores = score(predictions, label_range=label_range, mnll_trials="logcount")
+    scores = score(predictions, ScoreSettings(label_range=label_range, mnll_trials="logcount"))
     metrics, profiles = scores.tasks[f"task_{task}"]["peaks"], scores.profiles[f"task_{task}"]
     found = {
         "Pearson": metrics["counts_pearson"],

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from kerasac.errors import ScoreError
-from kerasac.steps.summary import headline, summarize
+from kerasac.steps.metric_summary import MetricSummary
+from kerasac.steps.summary import better_direction, headline, headline_labels, summarize
 
 
 def write_unit(run_dir: Path, unit: str, peaks: dict, everything: dict | None = None) -> None:
@@ -15,7 +16,7 @@ def write_unit(run_dir: Path, unit: str, peaks: dict, everything: dict | None = 
     (run_dir / unit / "scores.json").write_text(json.dumps(scores))
 
 
-def test_mean_sd_and_se_are_over_units(tmp_path: Path) -> None:
+def test_with_one_seed_mean_sd_and_se_are_over_folds(tmp_path: Path) -> None:
     for fold, value in enumerate([0.1, 0.4, 0.7]):
         write_unit(tmp_path, f"fold-{fold}/seed-1234", {"a": value})
     summarize(tmp_path)
@@ -24,6 +25,45 @@ def test_mean_sd_and_se_are_over_units(tmp_path: Path) -> None:
     assert found["mean"] == pytest.approx(0.4)
     assert found["sd"] == pytest.approx(np.std([0.1, 0.4, 0.7], ddof=1))
     assert found["se"] == pytest.approx(np.std([0.1, 0.4, 0.7], ddof=1) / np.sqrt(3))
+
+
+def test_seeds_of_a_fold_do_not_count_as_independent() -> None:
+    once = MetricSummary({"fold-0/seed-1": 0.1, "fold-1/seed-1": 0.4, "fold-2/seed-1": 0.7})
+    copied = MetricSummary({f"{unit}{copy}": value for unit, value in once.values.items() for copy in range(4)})
+    assert copied.se == pytest.approx(once.se)
+    assert copied.fold_means == pytest.approx({"fold-0": 0.1, "fold-1": 0.4, "fold-2": 0.7})
+
+
+def test_every_fold_counts_once_in_the_mean() -> None:
+    metric = MetricSummary({"fold-0/seed-1": 0.0, "fold-0/seed-2": 0.2, "fold-0/seed-3": 0.1, "fold-1/seed-1": 0.5})
+    assert metric.mean == pytest.approx((0.1 + 0.5) / 2)
+    assert metric.sd == pytest.approx(np.std([0.0, 0.2, 0.1, 0.5], ddof=1))
+    assert metric.se == pytest.approx(np.std([0.1, 0.5], ddof=1) / np.sqrt(2))
+
+
+def test_seeds_of_one_fold_have_a_spread_and_no_standard_error() -> None:
+    metric = MetricSummary({"fold-0/seed-1": 0.1, "fold-0/seed-2": 0.3})
+    assert (metric.sd, metric.se) == (pytest.approx(np.std([0.1, 0.3], ddof=1)), None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "definition", "better"),
+    [
+        ("mnll_mean", "Likelihood; a uniform profile has 6.2, lower is better.", "lower"),
+        ("pearson", "Correlation; higher is better, undefined for 2 bins.", "higher"),
+        ("jsd_distance_uniform", "A floor that a model has to come below.", None),
+        ("jsd_distance_mean", None, "lower"),
+        ("num_positives", None, None),
+    ],
+)
+def test_the_definition_says_which_way_is_better(metric: str, definition: str | None, better: str | None) -> None:
+    assert better_direction(metric, definition) == better
+
+
+def test_headline_labels_are_by_window_set_and_metric(tmp_path: Path) -> None:
+    write_unit(tmp_path, "fold-0/seed-1", {"counts_pearson": 0.5, "a": 1.0}, {"auroc": 0.9})
+    labels = headline_labels(summarize(tmp_path))
+    assert labels == {("peaks", "counts_pearson"): "Count correlation r", ("all", "auroc"): "Peak detection AUROC"}
 
 
 def test_undefined_values_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -10,39 +11,59 @@ from matplotlib.figure import Figure
 
 from kerasac.cache import whole_file
 from kerasac.steps.plots.bins import bin_figures
+from kerasac.steps.plots.chosen import CHOICES
 from kerasac.steps.plots.counts import counts_scatter
-from kerasac.steps.plots.folds import across_folds
-from kerasac.steps.plots.profiles import example_profiles, jsd_histogram
+from kerasac.steps.plots.folds import fold_dots
+from kerasac.steps.plots.profiles import jsd_histogram
 from kerasac.steps.plots.style import DPI
 from kerasac.steps.plots.training import training_curves
-from kerasac.steps.predictions import Predictions
+from kerasac.steps.plots.windows import window_figure
 from kerasac.steps.score import Scores
+from kerasac.steps.window_scores import Scorable
 
 __all__ = [
+    "BIN_FIGURES",
     "DPI",
-    "across_folds",
+    "WINDOW_FIGURES",
     "bin_figures",
     "counts_scatter",
-    "example_profiles",
+    "fold_dots",
     "jsd_histogram",
     "training_curves",
+    "window_figure",
     "write_figures",
     "write_plots",
 ]
 
+WINDOW_FIGURES = ("counts", "jsd", *CHOICES, "training")
+"""The figures of a unit that predicts windows of tracks, in the order in which they are read."""
+BIN_FIGURES: Mapping[str, tuple[str, ...]] = {
+    "classification": ("classes", "training"),
+    "regression": ("values", "training"),
+}
+
 
 def write_plots(
-    folder: Path, predictions: Predictions, scores: Scores, *, history: pd.DataFrame | None = None, title: str = ""
+    folder: Path,
+    predictions: Scorable,
+    scores: Scores,
+    *,
+    history: pd.DataFrame | None = None,
+    title: str = "",
+    only: Collection[str] = WINDOW_FIGURES,
 ) -> list[Path]:
-    """Write counts.png, jsd.png, profiles.png and, with a history, training.png to ``folder``/plots."""
-    figures = {
-        "counts": counts_scatter(predictions, scores, title=title),
-        "jsd": jsd_histogram(predictions, scores, title=title),
-        "profiles": example_profiles(predictions, scores, title=title),
+    """Write those of :data:`WINDOW_FIGURES` that ``only`` names to ``folder``/plots; training with a history alone.
+
+    ``predictions`` may be an open file: of its profiles only those drawn are read.
+    """
+    draw: dict[str, Callable[[], Figure]] = {
+        "counts": lambda: counts_scatter(predictions, scores, title=title),
+        "jsd": lambda: jsd_histogram(predictions, scores, title=title),
+        **{name: partial(window_figure, name, predictions, scores, title=title) for name in CHOICES},
     }
     if history is not None and len(history):
-        figures["training"] = training_curves(history, title=title)
-    return write_figures(folder, figures)
+        draw["training"] = lambda: training_curves(history, title=title)
+    return write_figures(folder, {name: figure() for name, figure in draw.items() if name in only})
 
 
 def write_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:

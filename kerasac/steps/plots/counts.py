@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -19,20 +18,20 @@ from kerasac.steps.plots.style import (
     panels,
     styled,
 )
-from kerasac.steps.predictions import Predictions
 from kerasac.steps.score import Scores
+from kerasac.steps.window_scores import Scorable
 
 
 @styled
-def counts_scatter(predictions: Predictions, scores: Scores, *, title: str = "") -> Figure:
+def counts_scatter(predictions: Scorable, scores: Scores, *, title: str = "") -> Figure:
     """Predicted against observed log counts: a row a task, peaks left, background right."""
     tasks = predictions.tasks[:MAX_TASKS]
     is_peak = predictions.is_peak[scores.rows]
     sets = [name for name, member in (("peaks", is_peak), ("background", ~is_peak)) if member.any()] or ["peaks"]
     figure, axes = panels(len(tasks), len(sets), panel=(3.5, 3.3))
     for index, task in enumerate(tasks):
-        observed = predictions.label_logcount[scores.rows, index].astype(np.float64)
-        predicted = predictions.logcount[scores.rows, index].astype(np.float64)
+        observed = scores.observed[:, index]
+        predicted = scores.predicted[:, index]
         bounds = limits(observed, predicted)
         for ax, name in zip(axes[index], sets, strict=True):
             member = is_peak if name == "peaks" else ~is_peak

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from textwrap import fill
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from kerasac.steps.predictions import Predictions
+from kerasac.steps.window_scores import Scorable
 
 Floats = npt.NDArray[np.float64]
 P = ParamSpec("P")
 
 DPI = 150
+_CAPTION_SIZE = 8
 _TITLE_IN = 5.4  # what a title takes: experiment, fold, seed and what is shown
 MAX_TASKS = 4  # more panels than these are no figure; the title says how many there are
 
 # Okabe and Ito's palette, told apart with any colour vision.
-BLUE, ORANGE, VERMILLION = "#0072B2", "#E69F00", "#D55E00"
+BLUE, ORANGE, VERMILLION, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
+DARK_RED = "#9A3F00"  # vermillion, dark enough for text
 INK, SOFT, GREY, PALE = "#22262B", "#5A6068", "#8A8F98", "#B9BEC5"
 FLOORS = {
     "jsd_mean_profile": ("mean profile of training peaks", ORANGE, "-"),
@@ -90,7 +91,7 @@ def panels(
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, sharex=sharex)
 
 
-def figure_title(title: str, what: str, predictions: Predictions, limit: int | None = MAX_TASKS) -> str:
+def figure_title(title: str, what: str, predictions: Scorable, limit: int | None = MAX_TASKS) -> str:
     """Say what a figure shows, and that not all tasks are in it where there are more than ``limit``."""
     text = f"{title} · {what}" if title else what
     n = len(predictions.tasks)
@@ -99,9 +100,21 @@ def figure_title(title: str, what: str, predictions: Predictions, limit: int | N
 
 def caption(figure: Figure, text: str) -> None:
     """Put a sentence or two under the panels, wrapped to the figure's width."""
-    if text:  # 15 letters an inch fit in DejaVu Sans, the widest of the fonts
-        lines = fill(text, width=int(figure.get_figwidth() * 15))
-        figure.supxlabel(lines, x=0.02, ha="left", fontsize=8, color=SOFT, linespacing=1.4)
+    if text:
+        lines = wrapped(text, figure.get_figwidth() * 0.98 - 0.1, size=_CAPTION_SIZE)
+        figure.supxlabel(lines, x=0.02, ha="left", fontsize=_CAPTION_SIZE, color=SOFT, linespacing=1.4)
+
+
+def wrapped(text: str, width_in: float, *, size: float) -> str:
+    """Break text into lines of at most ``width_in`` inches, as the style's font is measured at ``size`` points."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width_in(longer, size) <= width_in:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def number(value: float | None) -> str:
@@ -119,7 +132,15 @@ def defined(values: Floats) -> Floats:
     return values[~np.isnan(values)]
 
 
-def count_label(predictions: Predictions) -> str:
+def count_label(predictions: Scorable) -> str:
     """Name the space that counts are compared in."""
     by = f"log(counts + {predictions.pseudocount:g})" if predictions.transform == "log" else None
     return by or (f"{predictions.transform} counts" if predictions.transform != "none" else "counts")
+
+
+def _width_in(text: str, size: float) -> float:
+    """Return how wide a line is drawn, in inches."""
+    font = get_font(findfont(FontProperties(family=STYLE["font.family"])))
+    font.set_size(size, 72)
+    font.set_text(text, 0.0)
+    return float(font.get_width_height()[0]) / 64 / 72  # in 64ths of a point

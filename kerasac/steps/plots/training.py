@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kerasac.errors import ScoreError
-from kerasac.steps.plots.style import BLUE, GREY, PALE, caption, panels, styled
+from kerasac.steps.plots.style import BLUE, PALE, SOFT, caption, panels, styled
 
 _LOSS_TITLES = {"loss": "Total loss", "profile_loss": "Profile loss", "logcount_loss": "Count loss"}
 
@@ -29,12 +29,12 @@ def training_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
     figure, axes = panels(1, len(names), panel=(3.1, 2.5))
     for ax, name in zip(axes[0], names, strict=True):
         line = {"linewidth": 1.4, "marker": "o", "markersize": 2.5}
-        ax.plot(epoch, history[name], color=GREY, label="training", **line)
+        ax.plot(epoch, history[name], color=SOFT, label="training", linestyle="--", **line)
         if f"val_{name}" in columns:
             values = history[f"val_{name}"]
             ax.plot(epoch, values, color=BLUE, label="validation", **line)
             if best is not None:
-                _mark(ax, float(epoch.iloc[best]), float(values.iloc[best]))
+                _mark(ax, float(epoch.iloc[best]), float(values.iloc[best]), side="left" if best == 0 else "center")
         for at in _rate_drops(history):
             ax.axvline(float(epoch.iloc[at]) - 0.5, color=PALE, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
         ax.set_title(_LOSS_TITLES.get(name, name.replace("_", " ")), fontweight="bold")
@@ -47,10 +47,10 @@ def training_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
     return figure
 
 
-def _mark(ax: Axes, x: float, y: float) -> None:
+def _mark(ax: Axes, x: float, y: float, *, side: Literal["left", "center"]) -> None:
     ax.plot(x, y, "o", color=BLUE, markersize=8, markerfacecolor="none", markeredgewidth=1.4)
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
-    ax.annotate(f"{y:.4g}", (x, y), (0, 10), textcoords="offset points", ha="center", color=BLUE, fontsize=8, bbox=box)
+    ax.annotate(f"{y:.4g}", (x, y), (0, 10), textcoords="offset points", ha=side, color=BLUE, fontsize=8, bbox=box)
 
 
 def _best_epoch(history: pd.DataFrame) -> int | None:

@@ -1,0 +1,67 @@
+"""kerasac-ray bigwig: predictions as tracks for a genome browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from kerasac.cli.options import Verbose, set_volume
+
+if TYPE_CHECKING:
+    pass
+
+
+def bigwig(
+    source: Annotated[
+        Path, typer.Argument(help="Predictions file of `kerasac-ray predict`, kerasAC, chrombpnet or bpnet.")
+    ],
+    out: Annotated[Path, typer.Option(help="Prefix of the files: <out>.<track>.bw, or <out>.<task>.<track>.bw.")],
+    tracks: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated: predictions_, labels_ with counts, prob or logits; delta_ with prob or logits. "
+            "Default: predicted and observed counts."
+        ),
+    ] = None,
+    tasks: Annotated[str | None, typer.Option(help="Only these tasks, comma-separated.")] = None,
+    chrom_sizes: Annotated[Path | None, typer.Option(help="Chromosome sizes, for files that do not keep them.")] = None,
+    regions: Annotated[Path | None, typer.Option(help="Of chrombpnet's contributions: their windows.")] = (None),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Write predictions and labels, or contributions, as bigWig files.
+
+    Where windows overlap, a base has the value of the window whose centre is nearest.
+    """
+    set_volume(verbose, quiet=False)
+    from kerasac.cli.show import show_facts
+    from kerasac.steps.bigwig import prediction_bigwigs
+    from kerasac.steps.contribution_bigwig import contribution_bigwig, is_contributions
+
+    if is_contributions(source):
+        one = contribution_bigwig(source, out, regions=regions, chrom_sizes=chrom_sizes, overwrite=overwrite)
+        written = [one]
+    else:
+        written = prediction_bigwigs(
+            source,
+            out,
+            tracks=_names(tracks) if tracks is not None else None,
+            tasks=_names(tasks or ""),
+            chrom_sizes=chrom_sizes,
+            overwrite=overwrite,
+        )
+    facts = [
+        (
+            str(one.path),
+            f"{one.n_bases:,} bases, {one.least:.4g} to {one.greatest:.4g}, mean {one.total / max(one.n_bases, 1):.4g}",
+        )
+        for one in written
+    ]
+    show_facts(f"wrote {len(written)} bigWig files", facts, Console())
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]

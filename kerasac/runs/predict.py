@@ -1,0 +1,340 @@
+"""Predict windows anywhere on a genome with a model, an ensemble, or the folds that did not see them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from kerasac.cache import remove, write_whole
+from kerasac.errors import ConfigError, KerasacError, RunError
+from kerasac.genome.assembly import Assembly
+from kerasac.genome.centering import Center
+from kerasac.genome.intervals import Intervals
+from kerasac.runs.lock import run_lock
+from kerasac.runs.prediction_workers import run_shards
+from kerasac.runs.trained import Trained, groups_by_chrom, open_trained
+from kerasac.sampling.given_windows import GivenWindows, joined, windows_along, windows_of_regions
+from kerasac.steps.binned_predictions import predictions_path, write_binned_predictions
+from kerasac.steps.calibration import Calibration, read_calibration
+from kerasac.steps.merge import merged_blocks
+from kerasac.steps.predicted_bins import merged_bins
+from kerasac.steps.prediction_data import open_reading
+from kerasac.steps.prediction_job import PredictionJob, join
+from kerasac.steps.prediction_shards import SHARD_WINDOWS, PredictionFacts, write_blocks
+from kerasac.steps.predictions import open_predictions
+from kerasac.steps.write_layouts import LayoutName, check_layout, write_layout
+from kerasac.store.labels.table import open_table
+
+_JOB = "job.json"
+_HELD_OUT = "each chromosome by the folds that test on it"
+Progress = Callable[[int, int], None]
+Files = Mapping[tuple[int, ...], list[Path]]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where to predict: regions of BED files, or steps along chromosomes.
+
+    Without ``stride_bp`` steps are as long as the profile, so that profiles lie side by side.
+    """
+
+    regions: Path | None = None
+    background: Path | None = None
+    center: Center = Center.SUMMIT
+    chroms: tuple[str, ...] = ()
+    stride_bp: int | None = None
+    genome: bool = False
+
+    def __post_init__(self) -> None:
+        along = self.genome or self.chroms or self.stride_bp is not None
+        if along and (self.regions or self.background):
+            raise ConfigError("regions of a file, or steps along chromosomes: give --regions and --background alone")
+
+    @property
+    def are_named(self) -> bool:
+        """Whether any place is named."""
+        return bool(self.regions or self.background or self.chroms or self.genome or self.stride_bp is not None)
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """What is asked for. ``held_out``: each chromosome by the folds that test on it, else by all models together.
+
+    ``calibrated``: None = where all models have a calibration.
+    """
+
+    sources: tuple[Path, ...]
+    out: Path
+    places: Places = Places()
+    held_out: bool | None = None
+    layout: LayoutName = LayoutName.KERASAC
+    experiment: Path | None = None
+    fasta: Path | None = None
+    corrected: bool = False
+    labelled: bool = True
+    calibrated: bool | None = None
+    workers: int | None = None
+    shard_windows: int = SHARD_WINDOWS
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was written: windows, how many of them now, the places without one, by reason, and the models."""
+
+    out: Path
+    n_windows: int
+    n_now: int
+    left_out: dict[str, int]
+    n_models: int
+    how: str
+    calibrated: bool
+    dropped: Path | None = None
+
+
+def predict_to_file(request: PredictRequest, progress: Progress | None = None) -> Predicted:
+    """Predict what is asked for into one HDF5 file; shards that an interrupted call finished are kept.
+
+    Without places, what a run's units have predicted of their test chromosomes is put together: seeds are averaged.
+
+    Raises
+    ------
+    KerasacError
+        Before anything is predicted, when something is missing or does not fit.
+    RunError
+        When ``out`` is there and is not this prediction.
+    """
+    trained = open_trained(request.sources, request.experiment, corrected=request.corrected)
+    calibrated = _is_calibrated(trained, request)
+    if not trained.is_binned:
+        check_layout(request.layout, trained.tasks)
+    elif request.layout is not LayoutName.KERASAC:
+        raise ConfigError(f"--layout {request.layout} is of profiles and counts; bins are kerasAC's tables")
+    if not request.places.are_named:
+        return _merge(trained, request, calibrated)
+    reading = open_reading(trained.experiment, labelled=request.labelled, fasta=request.fasta)
+    reading.source.ensure()
+    given = _windows(request.places, trained, reading.assembly)
+    held_out = trained.is_run if request.held_out is None else request.held_out
+    by_chrom = groups_by_chrom(trained, reading.assembly, held_out=held_out)
+    given, groups, group_of = _with_models(given, by_chrom, reading.assembly)
+    parts = request.out.with_name(f"{request.out.name}.parts")
+    how = _HELD_OUT if held_out else ("the average of all" if len(trained.models) > 1 else "as it is")
+    job = PredictionJob(
+        reading=reading,
+        facts=_facts(trained, reading.assembly, how=how, calibrated=calibrated),
+        models=trained.models,
+        groups=groups,
+        windows=given.windows,
+        group_of=group_of,
+        parameters=trained.parameters,
+        calibrated=calibrated,
+        folder=parts,
+        shard_windows=request.shard_windows,
+    )
+    n_now = _run(job, request, progress)
+    dropped = _write_dropped(request.out, given.dropped)
+    n_models = len({i for group in groups for i in group})
+    out = predictions_path(request.out) if trained.is_binned else request.out
+    return Predicted(out, len(given.windows), n_now, given.left_out, n_models, how, calibrated, dropped)
+
+
+def _run(job: PredictionJob, request: PredictRequest, progress: Progress | None) -> int:
+    """Do what is missing and write the file; returns the number of windows that were predicted now."""
+    digest = job.digest()
+    out = predictions_path(request.out) if job.is_binned else request.out
+    if _is_there(out, digest, overwrite=request.overwrite):
+        return 0
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with run_lock(job.folder):
+        _start_parts(job.folder, digest, request)
+        missing, total, n_now = job.missing(), len(job.windows), 0
+        logger.info("%d of %d shards are to be done", len(missing), job.n_shards)
+        before = total - sum(job.n_windows(shard) for shard in missing)
+        for n in run_shards(job, missing, workers=request.workers):
+            n_now += n
+            if progress is not None:
+                progress(before + n_now, total)
+        whole = job.folder / "whole.h5"
+        attrs = {"job": digest}
+        if request.layout is LayoutName.KERASAC or job.is_binned:
+            join(job, request.out, attrs)
+        else:
+            join(job, whole, attrs)
+            write_layout(whole, request.out, request.layout, attrs)
+    remove(job.folder)
+    return n_now
+
+
+def _is_there(out: Path, digest: str, *, overwrite: bool) -> bool:
+    """Whether the file is this prediction already; raises RunError when it is something else."""
+    if not out.exists() or overwrite:
+        return False
+    if _job_of(out) == digest:
+        return True
+    raise RunError(f"{out} is there already, and not of these models and windows; choose another --out, or --overwrite")
+
+
+def _job_of(path: Path) -> str | None:
+    """Return the digest of the prediction that a file holds; None of any other file."""
+    try:
+        with h5py.File(path, "r") as file:
+            if "pred_0" in file or "predictions" in file:
+                return str(file.attrs.get("job"))
+        with open_table(path) as table:
+            return str(table.settings.get("job"))
+    except (OSError, KerasacError):
+        return None
+
+
+def _start_parts(folder: Path, digest: str, request: PredictRequest) -> None:
+    """Go on with the parts of the same prediction; refuse those of another one."""
+    marker = folder / _JOB
+    before = json.loads(marker.read_text())["job"] if marker.exists() else None
+    if before not in (None, digest) and not request.overwrite:
+        raise RunError(
+            f"{folder} holds parts of another prediction to {request.out.name}, which was interrupted; remove the "
+            "folder, choose another --out, or --overwrite"
+        )
+    if before != digest:
+        for part in folder.glob("shard-*"):
+            part.unlink()
+        write_whole(marker, json.dumps({"job": digest}) + "\n")
+
+
+def _windows(places: Places, trained: Trained, assembly: Assembly) -> GivenWindows:
+    flank = trained.experiment.widest_flank
+    named = [(places.regions, True), (places.background, False)]
+    given = [
+        windows_of_regions(path, assembly, flank, center=places.center, is_peak=is_peak)
+        for path, is_peak in named
+        if path is not None
+    ]
+    if given:
+        return joined(given)
+    if trained.is_binned and places.stride_bp is None:
+        raise ConfigError("say how far apart bins are to be predicted: --stride N")
+    stride = trained.n_bases if places.stride_bp is None else places.stride_bp
+    return windows_along(assembly, places.chroms or assembly.names, flank, stride)
+
+
+def _with_models(
+    given: GivenWindows, by_chrom: Sequence[tuple[int, ...]], assembly: Assembly
+) -> tuple[GivenWindows, tuple[tuple[int, ...], ...], Any]:
+    """Say which models predict each window; those on chromosomes that none may predict are left out."""
+    chrom = np.searchsorted(assembly.offsets, given.windows.center, side="right") - 1
+    groups = tuple(dict.fromkeys(group for group in by_chrom if group))
+    place = np.array([groups.index(group) if group else -1 for group in by_chrom], dtype=np.int64)
+    group_of = place[chrom]
+    kept = group_of >= 0
+    left_out = dict(given.left_out)
+    if not kept.all():
+        names = ", ".join(assembly.names[i] for i in np.unique(chrom[~kept])[:5])
+        left_out[f"on chromosomes that no fold tests on ({names})"] = int((~kept).sum())
+    if not kept.any():
+        raise RunError("no fold tests on a chromosome of these windows; --by all predicts them with all models")
+    return GivenWindows(given.windows.take(kept), left_out, given.dropped), groups, group_of[kept]
+
+
+def _merge(trained: Trained, request: PredictRequest, calibrated: bool) -> Predicted:
+    """Put together what the units have predicted of their test chromosomes."""
+    if not trained.units:
+        raise ConfigError(f"say where {request.sources[0]} is to predict: --regions, --chroms or --genome")
+    if request.held_out is False:
+        raise ConfigError("all models together have no test windows; say where: --regions, --chroms or --genome")
+    out = predictions_path(request.out) if trained.is_binned else request.out
+    if out.exists() and not request.overwrite:
+        raise RunError(f"{out} is there already; choose another --out, or --overwrite")
+    files = trained.prediction_files(corrected=request.corrected)
+    calibrations = _calibrations(trained) if calibrated else dict.fromkeys(trained.models)
+    merge = _merge_bins if trained.is_binned else _merge_profiles
+    n_windows = merge(trained, request, files, calibrations)
+    return Predicted(out, n_windows, 0, {}, len(trained.models), _HELD_OUT, calibrated)
+
+
+def _merge_bins(
+    trained: Trained, request: PredictRequest, files: Files, calibrations: Mapping[Path, Calibration | None]
+) -> int:
+    by_prefix = {
+        path: calibrations[trained.models[i]]
+        for places, paths in files.items()
+        for i, path in zip(places, paths, strict=True)
+    }
+    merged = merged_bins(list(files.values()), by_prefix)
+    write_binned_predictions(request.out, merged)
+    return len(merged.labels)
+
+
+def _merge_profiles(
+    trained: Trained, request: PredictRequest, files: Files, calibrations: Mapping[Path, Calibration | None]
+) -> int:
+    n_windows = 0
+    for paths in files.values():
+        with open_predictions(paths[0]) as file:
+            n_windows += file.n_windows
+    blocks = (
+        block
+        for places, paths in files.items()
+        for block in merged_blocks(paths, [calibrations[trained.models[i]] for i in places])
+    )
+    facts = _facts(trained, trained.assembly(), how=_HELD_OUT, calibrated=any(calibrations.values()))
+    if request.layout is LayoutName.KERASAC:
+        write_blocks(request.out, blocks, n_windows, facts)
+        return n_windows
+    whole = request.out.with_name(f".{request.out.name}.whole.h5")
+    try:
+        write_blocks(whole, blocks, n_windows, facts)
+        write_layout(whole, request.out, request.layout, {})
+    finally:
+        remove(whole)
+    return n_windows
+
+
+def _calibrations(trained: Trained) -> dict[Path, Calibration | None]:
+    return {path: read_calibration(calibration, path) for path, calibration in trained.calibrations.items()}
+
+
+def _is_calibrated(trained: Trained, request: PredictRequest) -> bool:
+    """Whether log counts are to be calibrated; raises when some models can be and others not."""
+    if request.corrected or not trained.calibrations:
+        if request.calibrated:
+            why = "models without the enzyme's bias have none" if request.corrected else "make it with calibrate"
+            raise ConfigError(f"--calibrated, but there is no calibration of {request.sources[0]}: {why}")
+        return False
+    if request.calibrated is False:
+        return False
+    lacking = [path for path in trained.models if path not in trained.calibrations]
+    if lacking:
+        raise ConfigError(
+            f"{len(trained.calibrations)} of {len(trained.models)} models are calibrated, {lacking[0]} is not; run "
+            "`kerasac-ray calibrate` on all, or predict with --uncalibrated"
+        )
+    return True
+
+
+def _facts(trained: Trained, assembly: Assembly, *, how: str, calibrated: bool) -> PredictionFacts:
+    attrs = {"models": [str(path) for path in trained.models], "predicted_by": how, "calibrated": calibrated}
+    sizes = assembly.as_dict()
+    if trained.is_binned:
+        return PredictionFacts(trained.tasks, "none", 0.0, sizes, attrs)
+    spec = trained.counts_spec
+    return PredictionFacts(trained.tasks, spec.transform, spec.pseudocount, sizes, attrs)
+
+
+def _write_dropped(out: Path, dropped: Intervals | None) -> Path | None:
+    """List the regions that have no window beside the predictions."""
+    if dropped is None or not len(dropped):
+        return None
+    path = out.with_name(f"{out.name}.left_out.bed")
+    rows = zip(dropped.chrom.tolist(), dropped.start.tolist(), dropped.end.tolist(), strict=True)
+    write_whole(path, "".join(f"{chrom}\t{start}\t{end}\n" for chrom, start, end in rows))
+    return path

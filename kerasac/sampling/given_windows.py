@@ -1,0 +1,105 @@
+"""Make windows at places that a user names: the regions of a BED file, or steps along chromosomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kerasac.errors import SamplingError
+from kerasac.genome.assembly import Assembly, IntArray
+from kerasac.genome.centering import Center
+from kerasac.genome.intervals import Intervals, read_bed, summit_outside
+from kerasac.sampling.plan import Windows, concatenate, windows_at
+
+
+@dataclass(frozen=True, eq=False)
+class GivenWindows:
+    """Windows in the order in which they were named, on the forward strand.
+
+    ``left_out`` counts, by reason, the places without a window; ``dropped`` are those of a BED file.
+    """
+
+    windows: Windows
+    left_out: dict[str, int]
+    dropped: Intervals | None = None
+
+
+def windows_of_regions(
+    path: Path, assembly: Assembly, flank: int, *, center: Center = Center.SUMMIT, is_peak: bool = True
+) -> GivenWindows:
+    """Return a window for each region of a BED or narrowPeak file, as wide as ``flank`` on each side of its centre.
+
+    Raises
+    ------
+    GenomeError
+        When the file is malformed, or names chromosomes as another assembly does.
+    SamplingError
+        When no region has a window.
+    """
+    read = read_bed(path, summits=center is Center.SUMMIT)
+    known = read.known(assembly, path) if len(read) else read
+    centers = np.where(known.summit >= 0, known.summit, (known.start + known.end) // 2)
+    sizes = assembly.sizes_bp[known.chrom_index(assembly)]
+    outside = summit_outside(known)
+    beyond = ~outside & ((centers < flank) | (centers + flank > sizes))
+    kept = ~outside & ~beyond
+    left_out = {
+        "on chromosomes that the genome lacks": len(read) - len(known),
+        "with a summit outside": int(outside.sum()),
+        "whose window would leave its chromosome": int(beyond.sum()),
+    }
+    if not kept.any():
+        said = ", ".join(f"{n:,} {why}" for why, n in left_out.items() if n)
+        raise SamplingError(f"no region of {path} has a window of ±{flank:,} bases ({said or 'the file is empty'})")
+    rows = (centers + known.offsets(assembly))[kept]
+    return GivenWindows(windows_at(rows, is_peak=is_peak), {why: n for why, n in left_out.items() if n}, known[~kept])
+
+
+def windows_along(assembly: Assembly, chroms: Sequence[str], flank: int, stride_bp: int) -> GivenWindows:
+    """Return windows ``stride_bp`` apart along whole chromosomes, in genome order, and one that reaches their end.
+
+    Nearer than ``flank`` to its ends a chromosome has no centre.
+
+    Raises
+    ------
+    SamplingError
+        When the stride is none, or no chromosome is long enough.
+    GenomeError
+        When a chromosome is unknown.
+    """
+    if stride_bp < 1:
+        raise SamplingError(f"a stride of {stride_bp} bases; it must be at least 1")
+    wanted = sorted({assembly.index(chrom) for chrom in chroms})
+    short = [assembly.names[i] for i in wanted if assembly.sizes[i] < 2 * flank]
+    if len(short) == len(wanted):
+        raise SamplingError(f"no chromosome has {2 * flank:,} bases, as a window has")
+    centers = [_along(assembly, i, flank, stride_bp) for i in wanted]
+    left_out = {f"chromosomes shorter than a window ({', '.join(short[:5])})": len(short)} if short else {}
+    return GivenWindows(windows_at(np.concatenate(centers), is_peak=False), left_out)
+
+
+def joined(given: Sequence[GivenWindows]) -> GivenWindows:
+    """Return all windows, in order."""
+    left_out: dict[str, int] = {}
+    for one in given:
+        for why, n in one.left_out.items():
+            left_out[why] = left_out.get(why, 0) + n
+    dropped = [one.dropped for one in given if one.dropped is not None]
+    return GivenWindows(concatenate([one.windows for one in given]), left_out, _joined(dropped) if dropped else None)
+
+
+def _along(assembly: Assembly, index: int, flank: int, stride_bp: int) -> IntArray:
+    last = assembly.sizes[index] - flank
+    steps = np.arange(flank, last + 1, stride_bp, dtype=np.int64)
+    if len(steps) and steps[-1] < last:
+        steps = np.append(steps, last)
+    centers: IntArray = steps + assembly.offsets[index]
+    return centers
+
+
+def _joined(parts: Sequence[Intervals]) -> Intervals:
+    columns = ([getattr(part, name) for part in parts] for name in ("chrom", "start", "end", "summit"))
+    return Intervals(*(np.concatenate(column) for column in columns))

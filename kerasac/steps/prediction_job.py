@@ -1,0 +1,154 @@
+"""Divide a long prediction into shards, each of which any process can do, and any other go on from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasac.cache import digest, file_digest, whole_file
+from kerasac.genome.assembly import IntArray
+from kerasac.models.contract import Contract
+from kerasac.models.registry import Parameters, register_classes
+from kerasac.sampling.plan import Windows
+from kerasac.steps.calibration import CALIBRATION, read_calibration
+from kerasac.steps.predicted_bins import write_predicted_bins
+from kerasac.steps.prediction_data import Reading
+from kerasac.steps.prediction_shards import SHARD_WINDOWS, PredictionFacts, PredictionWriter, join_shards
+
+if TYPE_CHECKING:
+    from kerasac.steps.predict import Member
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionJob:
+    """Windows, and for each the models whose predictions are averaged; it travels to every worker.
+
+    ``group_of`` (n,) int64 says which of ``groups``, sets of places in ``models``, predicts each window.
+    ``folder`` holds the finished shards.
+    """
+
+    reading: Reading
+    facts: PredictionFacts
+    models: tuple[Path, ...]
+    groups: tuple[tuple[int, ...], ...]
+    windows: Windows
+    group_of: IntArray
+    parameters: Parameters
+    calibrated: bool
+    folder: Path
+    shard_windows: int = SHARD_WINDOWS
+
+    @property
+    def n_shards(self) -> int:
+        """Number of shards: ``shard_windows`` windows each, but the last."""
+        return -(-len(self.windows) // self.shard_windows)
+
+    @property
+    def is_binned(self) -> bool:
+        """Whether the models predict bins, rather than profiles and counts."""
+        return self.reading.contract.output_of("profile") is None
+
+    def part(self, shard: int) -> Path:
+        """Return the file of a finished shard."""
+        return self.folder / f"shard-{shard:06d}.{'npy' if self.is_binned else 'h5'}"
+
+    def n_windows(self, shard: int) -> int:
+        """Return the number of windows of a shard."""
+        return min(self.shard_windows, len(self.windows) - shard * self.shard_windows)
+
+    def missing(self) -> list[int]:
+        """Return the shards that are still to be done."""
+        return [shard for shard in range(self.n_shards) if not self.part(shard).exists()]
+
+    def digest(self) -> str:
+        """Return 16 hex digits that change with whatever decides the predictions."""
+        groups = hashlib.sha256(self.group_of.astype("<i8").tobytes()).hexdigest()[:16]
+        calibrations = [file_digest(path.with_name(CALIBRATION)) for path in self.models] if self.calibrated else []
+        return digest(
+            {
+                "models": [file_digest(path) for path in self.models],
+                "calibrations": calibrations,
+                "windows": [self.windows.digest(), self.groups, groups, self.shard_windows],
+                "data": [self.reading.labelled, *self.reading.source.content()],
+                "contract": repr(self.reading.contract),
+            }
+        )
+
+
+def predict_shard(job: PredictionJob, shard: int) -> int:
+    """Predict a shard into its file, which appears when it is whole; returns the number of its windows."""
+    rows = slice(shard * job.shard_windows, (shard + 1) * job.shard_windows)
+    windows, group_of = job.windows.take(rows), job.group_of[rows]
+    if job.is_binned:
+        _predict_values(job, shard, windows, group_of)
+    else:
+        _predict_profiles(job, shard, windows, group_of)
+    return len(windows)
+
+
+def join(job: PredictionJob, out: Path, attrs: Mapping[str, Any]) -> None:
+    """Join the finished shards into one file, with further attributes; of bins, at the prefix ``out``."""
+    parts = [job.part(shard) for shard in range(job.n_shards)]
+    facts = replace(job.facts, attrs={**job.facts.attrs, **attrs})
+    if not job.is_binned:
+        join_shards(parts, out, facts, job.shard_windows)
+        return
+    (port,) = job.reading.contract.outputs
+    flank = max(port.width_bp for port in job.reading.contract.inputs) // 2
+    chrom, center = job.windows.coordinates(job.reading.assembly)
+    settings = {"kind": port.role, **facts.attrs}
+    write_predicted_bins(out, chrom, center - flank, center + flank, map(np.load, parts), facts.tasks, settings)
+
+
+def _predict_profiles(job: PredictionJob, shard: int, windows: Windows, group_of: IntArray) -> None:
+    from kerasac.steps.predict import predicted_blocks
+
+    with (
+        whole_file(job.part(shard)) as beside,
+        PredictionWriter(beside, len(windows), job.shard_windows) as writer,
+    ):
+        for group, part in _by_group(windows, group_of):
+            for block in predicted_blocks(_members(job, job.groups[group]), job.reading, part):
+                writer.write(block)
+
+
+def _predict_values(job: PredictionJob, shard: int, windows: Windows, group_of: IntArray) -> None:
+    from kerasac.steps.predict_bins import predicted_values
+
+    found = [
+        values
+        for group, part in _by_group(windows, group_of)
+        for values, _ in predicted_values(_members(job, job.groups[group]), job.reading, part)
+    ]
+    with whole_file(job.part(shard)) as beside, beside.open("wb") as file:
+        np.save(file, np.concatenate(found))
+
+
+def _by_group(windows: Windows, group_of: IntArray) -> Iterator[tuple[int, Windows]]:
+    """Yield stretches of windows that the same models predict."""
+    starts = np.flatnonzero(np.diff(group_of, prepend=-1)).tolist()
+    for low, high in zip(starts, [*starts[1:], len(group_of)], strict=True):
+        yield int(group_of[low]), windows.take(slice(low, high))
+
+
+def _members(job: PredictionJob, group: Sequence[int]) -> list[Member]:
+    register_classes(job.parameters)
+    contract, calibrated = job.reading.contract, job.calibrated
+    return [_member(job.models[i], file_digest(job.models[i]), contract, calibrated) for i in group]
+
+
+@lru_cache(maxsize=64)
+def _member(path: Path, content: str, contract: Contract, calibrated: bool) -> Member:
+    """Load a model once a process; ``content`` is its file's digest."""
+    from kerasac.models.checkpoint import load_model
+    from kerasac.models.fitted import fitted
+    from kerasac.steps.predict import Member
+
+    calibration = read_calibration(path.with_name(CALIBRATION), path) if calibrated else None
+    return Member(fitted(load_model(path), contract, str(path)), calibration)

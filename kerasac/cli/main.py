@@ -93,12 +93,10 @@ def ui(
 
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """Write the summary and report of a run folder anew."""
-    from kerasac.steps.report import write_report
-    from kerasac.steps.summary import summarize
+    """Write the summary and report of a run folder anew; figures that finished units lack are drawn, in seconds."""
+    from kerasac.steps.report import renew_report
 
-    summarize(run)
-    typer.echo(write_report(run))
+    typer.echo(renew_report(run, lambda message: typer.echo(message, err=True)))
 
 
 app.command()(check)

@@ -11,6 +11,8 @@ import pytest
 from binned import BIN_BP, TASKS, binned_experiment, make_binned_files
 from rich.console import Console
 
+from kerasac.errors import ConfigError
+from kerasac.runs.predict import Places, PredictRequest, predict_to_file
 from kerasac.steps.binned_predictions import read_binned_predictions
 from kerasac.steps.binned_scores import score_bins
 
@@ -63,6 +65,15 @@ def test_bins_are_trained_predicted_scored_and_reported(ray_cluster: dict[str, f
     assert "balanced accuracy" in page
     again = cross_validate(experiment, folder / "run", console=Console(quiet=True))
     assert (again.n_trained, again.n_kept) == (0, 3)
+
+    done = predict_to_file(PredictRequest((folder / "run",), folder / "all"))
+    together = read_binned_predictions(folder / "all")
+    assert done.n_windows == len(together.labels) == len(expected)
+    units = [read_binned_predictions(folder / "run" / f"fold-{k}" / "seed-1" / "test") for k in range(3)]
+    np.testing.assert_array_equal(together.predicted, np.concatenate([unit.predicted for unit in units]))
+    elsewhere = PredictRequest((folder / "run",), folder / "x", Places(genome=True, stride_bp=50))
+    with pytest.raises(ConfigError, match="the model takes gc, values of the bins of a label file"):
+        predict_to_file(elsewhere)
 
 
 def test_labels_of_windows_are_those_of_their_bins(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pandas as pd
@@ -21,14 +21,21 @@ from kerasac.steps.summary import read_units
 
 logger = logging.getLogger(__name__)
 
+Say = Callable[[str], None]
+
 _BINNED_PREFIX = "test"  # of the files of a unit whose labels are of bins
 
 
-def draw_missing(run_dir: Path) -> list[Path]:
+def silent(message: str) -> None:
+    """Say nothing."""
+
+
+def draw_missing(run_dir: Path, say: Say = silent) -> list[Path]:
     """Draw what finished units lack of their figures, and return the new files.
 
     Predictions are read and scored again for it, some seconds a unit; a figure that is there is left alone. A unit
-    whose predictions cannot be read is left as it is, and said in a warning.
+    whose predictions cannot be read is left as it is, and said in a warning. ``say`` is told of each unit before it
+    is drawn.
     """
     settings = parse_yaml(read_text(run_dir / "experiment.yaml"))
     name = str(settings.get("name") or run_dir.resolve().name)
@@ -38,7 +45,7 @@ def draw_missing(run_dir: Path) -> list[Path]:
         missing = [figure for figure in figures_of(scores) if not (folder / "plots" / f"{figure}.png").exists()]
         if not missing:
             continue
-        logger.info("%s: drawing %s", unit, ", ".join(missing))
+        say(f"{unit}: drawing {', '.join(missing)}")
         try:
             drawn += _draw(folder, missing, title=_title(name, unit))
         except (KerasacError, OSError) as error:

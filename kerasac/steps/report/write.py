@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,11 @@ from kerasac.steps.report.calibrated import calibrated
 from kerasac.steps.report.facts import data_facts, run_facts, software_facts
 from kerasac.steps.report.files import parse_yaml, read_json, read_text
 from kerasac.steps.report.left_out import left_out
-from kerasac.steps.report.redraw import draw_missing
+from kerasac.steps.report.redraw import Say, draw_missing, silent
 from kerasac.steps.report.tables import INTERVAL, columns, interval_text, peak_share, score_table, tasks_of
 from kerasac.steps.report.units import UnitView, read_views
 from kerasac.steps.report.words import is_disjoint, lead, sentences
 from kerasac.steps.summary import STATISTICS, headline, read_units, summarize, summarize_units
-
-logger = logging.getLogger(__name__)
 
 
 def write_report(run_dir: Path) -> Path:
@@ -66,9 +63,9 @@ def write_report(run_dir: Path) -> Path:
     return path
 
 
-def renew_report(run_dir: Path) -> Path:
-    """Write summary and report anew, drawing figures that finished units lack (some seconds a unit)."""
-    draw_missing(run_dir)
+def renew_report(run_dir: Path, say: Say = silent) -> Path:
+    """Write summary and report anew, drawing figures that finished units lack (some seconds a unit), and ``say`` so."""
+    draw_missing(run_dir, say)
     if read_units(run_dir):
         summarize(run_dir)
     return write_report(run_dir)

@@ -206,13 +206,13 @@ def test_override_of_an_aliased_list_changes_one_place() -> None:
         ("model.filters", "--set 'model.filters' is not of the form key.sub=value"),
         ("=3", "--set '=3' is not of the form key.sub=value"),
         ("model.filters=[1", "--set 'model.filters=[1': the value is not YAML"),
-        ("name.x=3", "--set name.x: name is the value 'minimal', not a section"),
+        ("name.x=3", "name.x: name is the value 'minimal', not a section"),
         (
             "outputs.profil.flank=3",
-            "--set outputs.profil.flank: no item 'profil' in a list of 2; did you mean 'profile'?",
+            "outputs.profil.flank: no item 'profil' in a list of 2; did you mean 'profile'?",
         ),
-        ("outputs.2.flank=3", "--set outputs.2.flank: no item '2' in a list of 2; known: logcount, profile"),
-        ("outputs.0.source.0.x=3", "--set outputs.0.source.0.x: 0 is the value 'plus', not a section"),
+        ("outputs.2.flank=3", "outputs.2.flank: no item '2' in a list of 2; known: logcount, profile"),
+        ("outputs.0.source.0.x=3", "outputs.0.source.0.x: 0 is the value 'plus', not a section"),
     ],
 )
 def test_override_that_fits_nowhere_is_named(override: str, expected: str) -> None:

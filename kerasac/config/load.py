@@ -26,6 +26,18 @@ def load_experiment(path: Path, *, overrides: Sequence[str] = (), data_folder: P
     ConfigError
         Names every unknown key (with the nearest known one) and every value that does not fit.
     """
+    document, base = read_document(path, data_folder=data_folder)
+    return make_experiment(apply_overrides(document, overrides), base=base, origin=str(path))
+
+
+def read_document(path: Path, *, data_folder: Path | None = None) -> tuple[dict[str, Any], Path]:
+    """Read the keys of an experiment file, unchecked, and the folder that its relative paths are relative to.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing or is no YAML of keys.
+    """
     if not path.is_file():
         raise ConfigError(f"experiment file {path} does not exist; `kerasac-ray init > {path.name}` writes one")
     try:
@@ -36,8 +48,7 @@ def load_experiment(path: Path, *, overrides: Sequence[str] = (), data_folder: P
         raise ConfigError(f"{path} holds no keys; `kerasac-ray init` prints an example")
     if data_folder is not None and not data_folder.is_dir():
         raise ConfigError(f"--data {data_folder} is not a folder")
-    base = (data_folder or path.parent).resolve()
-    return make_experiment(apply_overrides(document, overrides), base=base, origin=str(path))
+    return document, (data_folder or path.parent).resolve()
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -66,17 +77,25 @@ def apply_overrides(document: Mapping[str, Any], overrides: Iterable[str]) -> di
 
     An item of a list is named by its number or its ``name``: ``inputs.sequence.flank=500``.
     """
-    # Through JSON rather than deepcopy: what a YAML anchor shares must not change together.
-    changed: dict[str, Any] = json.loads(json.dumps(document, default=str))
+    pairs = []
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {override!r} is not of the form key.sub=value")
+        pairs.append((key, _read_value(text, override)))
+    return with_values(document, pairs)
+
+
+def with_values(document: Mapping[str, Any], pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the document with dotted keys set to values; see :func:`apply_overrides`."""
+    # Through JSON rather than deepcopy: what a YAML anchor shares must not change together.
+    changed: dict[str, Any] = json.loads(json.dumps(document, default=str))
+    for key, value in pairs:
         *parents, last = (part.strip() for part in key.split("."))
         section: Any = changed
         for part in parents:
             section = _child(section, part, key)
-        section[_place(section, last, key)] = _read_value(text, override)
+        section[_place(section, last, key)] = value
     return changed
 
 
@@ -87,7 +106,7 @@ def _child(section: Any, part: str, key: str) -> Any:
         section[place] = {}
     child = section[place]
     if not isinstance(child, dict | list):
-        raise ConfigError(f"--set {key}: {part} is the value {child!r}, not a section")
+        raise ConfigError(f"{key}: {part} is the value {child!r}, not a section")
     return child
 
 
@@ -101,7 +120,7 @@ def _place(section: Any, part: str, key: str) -> str | int:
     if part.isdigit() and int(part) < len(section):
         return int(part)
     known = suggest(part, filter(None, names))
-    raise ConfigError(f"--set {key}: no item {part!r} in a list of {len(section)}{known}")
+    raise ConfigError(f"{key}: no item {part!r} in a list of {len(section)}{known}")
 
 
 def _read_value(text: str, override: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,18 +43,23 @@ class Listener(Protocol):
 
 
 def launch(
-    prepared: Prepared, units: Sequence[Unit], allotment: UnitAllotment, listener: Listener, *, scratch: Path
+    prepared: Prepared | Mapping[str, Prepared],
+    units: Sequence[Unit],
+    allotment: UnitAllotment,
+    listener: Listener,
+    *,
+    scratch: Path,
 ) -> None:
     """Run the units, at most ``allotment.max_parallel`` at a time; returns when all have ended.
 
-    A Ray session must be open (:mod:`kerasac.runs.session`). Units leave their results in their folders;
-    ``scratch`` holds Tune's own state.
+    ``prepared`` is the experiment of all units, or that of each configuration, by name. A Ray session must be open
+    (:mod:`kerasac.runs.session`). Units leave their results in their folders; ``scratch`` holds Tune's own state.
     """
-    by_name = {unit.name: unit for unit in units}
+    by_name = {unit.title: unit for unit in units}
     trainable = tune.with_parameters(
         _train_worker_trial if allotment.executor == "train" else _direct_trial,
         shared=_Shared(by_name, allotment, scratch),
-        prepared=prepared,
+        prepared=prepared if isinstance(prepared, Mapping) else {"": prepared},
     )
     tuner = tune.Tuner(
         tune.with_resources(trainable, _trial_resources(allotment)),
@@ -175,22 +180,27 @@ class _Shared:
         self.share, self.trainers = allotment.share, allotment.trainers
 
 
-def _direct_trial(config: dict[str, str], *, shared: _Shared, prepared: Prepared) -> None:
+def _direct_trial(config: dict[str, str], *, shared: _Shared, prepared: Mapping[str, Prepared]) -> None:
     """Run a unit inside its Tune trial; the process, with TensorFlow loaded, serves the next unit too."""
-    run_unit(prepared, shared.units[config["unit"]], shared.share, tune.report)
+    unit = shared.units[config["unit"]]
+    run_unit(_experiment_of(unit, prepared), unit, shared.share, tune.report)
 
 
-def _train_worker_trial(config: dict[str, str], *, shared: _Shared, prepared: Prepared) -> None:
+def _experiment_of(unit: Unit, prepared: Mapping[str, Prepared]) -> Prepared:
+    return prepared[unit.configuration] if unit.configuration in prepared else prepared[""]
+
+
+def _train_worker_trial(config: dict[str, str], *, shared: _Shared, prepared: Mapping[str, Prepared]) -> None:
     """Run a unit as a Ray Train run of one worker a trainer, which the trial starts and waits for."""
     unit, share = shared.units[config["unit"]], shared.share
     trainer = DataParallelTrainer(
         _train_worker,
-        train_loop_config={"unit": unit, "share": share, "prepared": prepared},
+        train_loop_config={"unit": unit, "share": share, "prepared": _experiment_of(unit, prepared)},
         scaling_config=train.ScalingConfig(
             num_workers=shared.trainers, use_gpu=share.gpus > 0, resources_per_worker=worker_resources(share)
         ),
         run_config=train.RunConfig(
-            name=unit.name.replace("/", "-"),
+            name=unit.title.replace("/", "-"),
             storage_path=str(shared.scratch / "train"),
             callbacks=[TuneReportCallback()],
             failure_config=train.FailureConfig(max_failures=_RETRIES),

@@ -14,7 +14,13 @@ from rich.text import Text
 
 from kerasac.runs.unit import Event, Unit
 
-_STAGES = {"bias": "learning the bias", "train": "training", "predict": "predicting", "score": "scoring"}
+_STAGES = {
+    "bias": "learning the bias",
+    "train": "training",
+    "validate": "validating",
+    "predict": "predicting",
+    "score": "scoring",
+}
 _STYLES = {"waiting": "dim", "done": "green", "failed": "bold red"}
 
 
@@ -38,7 +44,7 @@ class ProgressView:
 
     def __init__(self, units: Sequence[Unit], epochs: int, console: Console, *, finished: int = 0) -> None:
         self.console, self.epochs, self.finished = console, epochs, finished
-        self.lines = {unit.name: _Line() for unit in units}
+        self.lines = {unit.title: _Line() for unit in units}
         self._began = time.perf_counter()
         self._live = Live(console=console, get_renderable=self._table, refresh_per_second=2, transient=True)
 
@@ -54,13 +60,13 @@ class ProgressView:
 
     def started(self, unit: Unit) -> None:
         """Note that a unit got its place."""
-        line = self.lines[unit.name]
+        line = self.lines[unit.title]
         line.state, line.started = "starting", time.perf_counter()
         self._say(unit, "started")
 
     def heard(self, unit: Unit, event: Event) -> None:
         """Note an event of a unit."""
-        line = self.lines[unit.name]
+        line = self.lines[unit.title]
         kind = event.get("event")
         if kind == "stage":
             line.state = _STAGES[event["stage"]]
@@ -82,7 +88,7 @@ class ProgressView:
 
     def died(self, unit: Unit, message: str) -> None:
         """Note that a unit failed."""
-        line = self.lines[unit.name]
+        line = self.lines[unit.title]
         line.state, line.message = "failed", message
         self._say(unit, f"failed: {message}")
 
@@ -95,7 +101,7 @@ class ProgressView:
     def _say(self, unit: Unit, text: str) -> None:
         if not self.console.is_terminal:
             elapsed = time.perf_counter() - self._began
-            self.console.print(f"[{elapsed:6.1f} s] {unit.name}: {text}", highlight=False, markup=False)
+            self.console.print(f"[{elapsed:6.1f} s] {unit.title}: {text}", highlight=False, markup=False)
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")

@@ -20,8 +20,8 @@ from kerasac.models.backend import prepare_backend
 from kerasac.models.contract import Contract
 from kerasac.models.registry import register_classes
 from kerasac.runs.bias_stage import BIAS_CHECK, CORRECTED, CORRECTED_PREDICTIONS, make_bias_model
-from kerasac.runs.unit import MARKER, Report, Share, Unit, read_marker
-from kerasac.runs.unit_scores import BINNED_PREFIX, PREDICTIONS, default_settings, write_unit_scores
+from kerasac.runs.unit import MARKER, TUNED, Report, Share, Unit, read_marker
+from kerasac.runs.unit_scores import BINNED_PREFIX, PREDICTIONS, VALID_SCORES, default_settings, write_unit_scores
 from kerasac.runs.unit_training import Training, UnitTraining
 from kerasac.sampling.plan import Plan, SamplingPlan
 from kerasac.steps.binned_predictions import predictions_path, write_binned_predictions
@@ -105,7 +105,7 @@ class _UnitRun:
         self.training = UnitTraining(prepared, unit, share, report)
 
     def run(self) -> None:
-        if self.marker.get("state") == "done":
+        if self.unit.is_done:
             self.report({"event": "done", **self.marker})
             return
         (self.folder / "error.txt").unlink(missing_ok=True)
@@ -121,15 +121,17 @@ class _UnitRun:
                 self.prepared.source.check_unchanged()
                 seconds = {**self.marker.get("seconds", {}), stage: round(time.perf_counter() - started, 2)}
                 self._mark("started", seconds=seconds)
-        self._mark("done", versions=versions())
+        self._mark(TUNED if self.unit.tuning else "done", versions=versions())
         self.report({"event": "done", **self.marker})
 
     def _stages(self) -> list[tuple[str, str, Callable[[], None]]]:
         """Name the parts, in order: a part is done when its artefact is there."""
         bias = [("bias", BIAS_CHECK, self._bias)] if self.experiment.bias is not None else []
+        trained = [*bias, ("train", "model.keras", self._train)]
+        if self.unit.tuning:
+            return [*trained, ("validate", VALID_SCORES, self._validate)]
         return [
-            *bias,
-            ("train", "model.keras", self._train),
+            *trained,
             ("predict", self._predictions.name, self._predict),
             ("score", "scores.json", self._score),
         ]
@@ -204,6 +206,17 @@ class _UnitRun:
             corrected = load_model(self.folder / CORRECTED)
             write_predicted(self.folder / CORRECTED_PREDICTIONS, corrected, self.prepared, self.plan.test(), peaks)
         write_predicted(self._predictions, model, self.prepared, self.plan.test(), peaks)
+
+    def _validate(self) -> None:
+        """Predict and score the validation windows; the predictions are not kept."""
+        prepare_backend(self.share.threads, gpus=self.share.gpus > 0)
+        from kerasac.models.checkpoint import load_model
+        from kerasac.runs.validation import validation_scores
+
+        register_classes(self.prepared.parameters)
+        model = load_model(self.folder / "model.keras")
+        scores = validation_scores(model, self.prepared, self.plan, default_settings(self.unit))
+        write_whole(self.folder / VALID_SCORES, json.dumps(scores.to_dict(), indent=2, allow_nan=False) + "\n")
 
     def _score(self) -> None:
         prepared = self.prepared

@@ -11,6 +11,7 @@ from typing import Any
 from kerasac.genome.folds import Fold
 
 MARKER = "unit.json"
+TUNED = "tuned"  # the state of a unit that is trained and scored on validation
 
 Event = dict[str, Any]
 Report = Callable[[Event], None]
@@ -18,11 +19,27 @@ Report = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Unit:
-    """A fold and a seed, and the folder of the run that they belong to."""
+    """A fold and a seed, and the folder of the run that they belong to.
+
+    ``configuration`` names the run among those of a study. ``tuning``: the unit ends with its scores on the validation
+    chromosomes; the test chromosomes are left alone.
+    """
 
     fold: Fold
     seed: int
     run_folder: str
+    configuration: str = ""
+    tuning: bool = False
+
+    @property
+    def title(self) -> str:
+        """The unit's name, after that of its configuration in a study."""
+        return f"{self.configuration}/{self.name}" if self.configuration else self.name
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that is asked of the unit has been done."""
+        return is_done(self.folder) or (self.tuning and read_marker(self.folder).get("state") == TUNED)
 
     @property
     def name(self) -> str:

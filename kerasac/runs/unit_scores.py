@@ -18,6 +18,7 @@ from kerasac.steps.window_scores import Pseudoreplicates
 
 BINNED_PREFIX = "test"  # of the two files with labels and predictions of bins
 PREDICTIONS = "predictions.h5"
+VALID_SCORES = "valid_scores.json"  # of the validation windows, by which a study chooses
 
 
 def default_settings(unit: Unit) -> ScoreSettings:

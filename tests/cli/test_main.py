@@ -61,7 +61,7 @@ def test_cv_asks_for_what_was_typed(tiny_folder: Path, tmp_path: Path, monkeypat
     [
         (["check", "absent.yaml"], "experiment file absent.yaml does not exist; `kerasac-ray init > absent.yaml`"),
         (["ui", "nowhere"], "nowhere holds no MLflow store"),
-        (["report", "nowhere"], "nowhere has no fold-*/seed-*/scores.json"),
+        (["report", "nowhere"], "nowhere is no run folder"),
     ],
 )
 def test_mistake_ends_with_one_message_and_status_2(

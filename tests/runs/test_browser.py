@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kerasac.steps.plots import WINDOW_FIGURES
+
 if TYPE_CHECKING:
     from kerasac.runs.crossval import CrossValidation
 
@@ -65,7 +67,7 @@ def test_report_shows_scores_and_figures_without_any_request(run: CrossValidatio
     report = run.folder / "report.html"
     page = chromium(report.as_uri(), tmp_path, "--dump-dom")
     assert "fold-2/seed-1" in page
-    assert page.count("data:image/png") >= 3 * 4
+    assert page.count("data:image/png") == 3 * len(WINDOW_FIGURES)
     assert 'src="http' not in page
     chromium(report.as_uri(), tmp_path, f"--screenshot={tmp_path / 'report.png'}", "--window-size=1200,2000")
     assert is_drawn(tmp_path / "report.png")

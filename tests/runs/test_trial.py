@@ -100,8 +100,9 @@ def test_lost_part_is_made_again_without_training(done: tuple[Unit, list[dict[st
 
 
 def test_ceiling_that_is_asked_for_later_is_scored_without_training(
-    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("kerasac.runs.unit_scores.write_plots", lambda *_, **__: None)  # takes seconds
     unit, _ = done
     scores = json.loads((unit.folder / "scores.json").read_text())
     (unit.folder / "unit.json").write_text(json.dumps({**read_marker(unit.folder), "state": "started"}))

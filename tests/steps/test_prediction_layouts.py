@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from scipy.special import log_softmax, softmax
 
 from kerasac.errors import ScoreError
 from kerasac.steps.predictions import Predictions, open_predictions, read_predictions
+from kerasac.steps.score import score
 
 N, L = 5, 8
 RNG = np.random.default_rng(0)
@@ -170,3 +172,14 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path: Path, change: Callable[[h5
         change(file)
     with pytest.raises(ScoreError, match=message), open_predictions(tmp_path / "p.h5"):
         pass
+
+
+def test_a_file_of_bpnet_is_scored_as_the_same_predictions_in_memory(tmp_path: Path) -> None:
+    p = made(2)
+    write_bpnet(tmp_path / "p.h5", p)
+    in_memory = replace_fields(p, transform="log1p", is_peak=np.ones(N, dtype=bool))
+    with open_predictions(tmp_path / "p.h5") as file:
+        found = score(file).tasks
+    expected = score(in_memory).tasks
+    for task in p.tasks:
+        assert found[task]["peaks"] == pytest.approx(expected[task]["peaks"], abs=1e-6)

@@ -37,6 +37,7 @@ from kerasac.cli.predict import predict
 from kerasac.cli.score import score
 from kerasac.cli.shift import shift
 from kerasac.cli.summarize import summarize as summarize_runs
+from kerasac.cli.tune import tune
 from kerasac.cli.windows import windows
 from kerasac.errors import KerasacError
 
@@ -93,12 +94,16 @@ def ui(
 
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """Write the summary and report of a run folder anew; figures that finished units lack are drawn, in seconds."""
+    """Write the summary and report of a run folder anew.
+
+    Figures that finished units lack are drawn from their predictions, some seconds a unit.
+    """
     from kerasac.steps.report import renew_report
 
     typer.echo(renew_report(run, lambda message: typer.echo(message, err=True)))
 
 
+app.command()(tune)
 app.command()(check)
 app.command()(init)
 app.command()(ingest)

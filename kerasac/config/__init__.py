@@ -1,6 +1,6 @@
 """Read an experiment file into frozen, checked specs."""
 
-from kerasac.config.load import apply_overrides, load_experiment, make_experiment
+from kerasac.config.load import apply_overrides, load_experiment, make_experiment, read_document, with_values
 from kerasac.config.specs import (
     SEQUENCE,
     Aggregate,
@@ -56,4 +56,6 @@ __all__ = [
     "apply_overrides",
     "load_experiment",
     "make_experiment",
+    "read_document",
+    "with_values",
 ]

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
 from rich.console import Console
 
-from kerasac.cache import file_facts, remove, write_whole
+from kerasac.cache import remove
 from kerasac.config import Experiment
 from kerasac.errors import RunError
-from kerasac.genome.fold_files import write_folds
 from kerasac.runs.launch import UnitAllotment, launch
+from kerasac.runs.listening import Listener, finish
 from kerasac.runs.lock import run_lock
 from kerasac.runs.nodes import decode_on_other_nodes, node_shards
+from kerasac.runs.origin import check_folder, write_origin
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.session import closing_ray, ray_session
-from kerasac.runs.tracking import CARD, Tracker, flat_parameters
-from kerasac.runs.trial import versions
-from kerasac.runs.unit import MARKER, Event, Unit, is_done, read_marker
-from kerasac.steps.card import write_card
+from kerasac.runs.tracking import Tracker, flat_parameters
+from kerasac.runs.unit import Unit, is_done, read_marker
 from kerasac.steps.check import checked
-from kerasac.steps.prepared import UNIT_INDEPENDENT, Prepared
+from kerasac.steps.prepared import Prepared
 from kerasac.steps.report import write_report
 from kerasac.steps.summary import Summary, summarize
 
@@ -77,7 +70,7 @@ def _cross_validate(experiment: Experiment, run_folder: Path, console: Console) 
         check_folder(prepared, run_folder)
         pending = [unit for unit in units if not is_done(unit.folder)]
         if pending or not (run_folder / "provenance.json").exists():
-            _write_origin(prepared, run_folder)
+            write_origin(prepared, run_folder)
         tracker = Tracker(experiment, run_folder)
         summed_up = all((run_folder / name).exists() for name in ("summary.json", "report.html"))
         if pending or not summed_up or tracker.needs(units):
@@ -96,27 +89,6 @@ def _cross_validate(experiment: Experiment, run_folder: Path, console: Console) 
     )
 
 
-def check_folder(prepared: Prepared, run_folder: Path) -> None:
-    """Raise RunError when the folder holds results of another experiment, another array or other folds.
-
-    All units there count, not only those asked for now: the summary is over all of them.
-    """
-    fingerprint = prepared.fingerprint()
-    splits = {f"fold-{fold.index}": fold.as_dict() for fold in prepared.folds}
-    for path in sorted(run_folder.glob(f"fold-*/seed-*/{MARKER}")):
-        unit, fold = path.parent, path.parent.parent.name
-        marker = read_marker(unit)
-        if fold in splits and marker.get("split") != splits[fold]:
-            raise RunError(
-                f"{unit} was made with other chromosomes in its splits; choose another --out, or remove {run_folder}"
-            )
-        if marker.get("fingerprint") != fingerprint:
-            changed = _changes(prepared.experiment, run_folder)
-            raise RunError(
-                f"{unit} was made by another experiment ({changed}); choose another --out, or remove {run_folder}"
-            )
-
-
 def _run(
     prepared: Prepared, units: Sequence[Unit], pending: Sequence[Unit], tracker: Tracker, console: Console
 ) -> dict[str, str]:
@@ -131,63 +103,16 @@ def _run(
         logger.info("%d units, %s", len(pending), allotment.describe())
         decode_on_other_nodes(prepared.source)
         with ProgressView(pending, epochs, console, finished=len(units) - len(pending)) as view:
-            listener = _Listener(view, tracker)
+            listener = Listener(view, lambda unit: tracker)
             launch(prepared, pending, allotment, listener, scratch=scratch)
     shutil.rmtree(scratch, ignore_errors=True)
     return listener.failures
 
 
-class _Listener:
-    """Passes a unit's events to the screen and to MLflow, and keeps the failures."""
-
-    def __init__(self, view: ProgressView, tracker: Tracker) -> None:
-        self.view, self.tracker = view, tracker
-        self.failures: dict[str, str] = {}
-
-    def started(self, unit: Unit) -> None:
-        self.view.started(unit)
-        self.tracker.start(unit)
-
-    def heard(self, unit: Unit, event: Event) -> None:
-        self.view.heard(unit, event)
-        kind = event.get("event")
-        if kind == "epoch":
-            self.tracker.epoch(unit, _metrics(event))
-        elif kind == "done":
-            _finish(unit, self.tracker)
-        elif kind == "failed":
-            self._fail(unit, event["message"])
-
-    def died(self, unit: Unit, message: str) -> None:
-        self.view.died(unit, message)
-        self._fail(unit, message)
-
-    def _fail(self, unit: Unit, message: str) -> None:
-        self.failures[unit.name] = message
-        self.tracker.fail(unit, message)
-
-
-def _finish(unit: Unit, tracker: Tracker) -> None:
-    """Write the card of a finished unit's model, and log what MLflow lacks of it."""
-    if not (unit.folder / CARD).exists():
-        write_card(unit.folder, unit.folder / CARD)
-    tracker.catch_up(unit)
-
-
-def _metrics(event: Event) -> dict[str, float]:
-    """Keep the row of history.csv out of what Tune adds to a result."""
-    names = ("epoch", "learning_rate", "seconds")
-    return {
-        key: float(value)
-        for key, value in event.items()
-        if key in names or key == "loss" or key.endswith("_loss") or key.startswith("val_")
-    }
-
-
 def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, failures: dict[str, str]) -> Summary:
     done = [unit for unit in units if is_done(unit.folder)]
     for unit in done:
-        _finish(unit, tracker)
+        finish(unit, tracker)
     summary = None
     if done:
         summary = summarize(run_folder)
@@ -222,66 +147,3 @@ def _means(summary: Summary) -> dict[str, float]:
         for name, metric in by_name.items()
         if metric.mean is not None
     }
-
-
-def _write_origin(prepared: Prepared, run_folder: Path) -> None:
-    """Write what the run is and where it came from."""
-    write_whole(run_folder / "experiment.yaml", prepared.experiment.to_yaml())
-    write_folds(run_folder / "folds.json", prepared.folds)
-    write_whole(run_folder / "provenance.json", json.dumps(_provenance(prepared), indent=1, default=str) + "\n")
-
-
-def _provenance(prepared: Prepared) -> dict[str, Any]:
-    experiment = prepared.experiment
-    regions, negatives = experiment.sampling.regions, experiment.sampling.negatives
-    files: list[Path | None] = [
-        experiment.genome.fasta,
-        experiment.genome.blacklist,
-        experiment.score.peaks,
-        regions.bed if regions else None,
-        negatives.bed if negatives else None,
-        *experiment.folds.files,
-    ]
-    return {
-        "command": " ".join(sys.argv),
-        "versions": versions(),
-        "git_commit": _git_commit((experiment.store or experiment.genome.fasta).parent),
-        "fingerprint": prepared.fingerprint(),
-        **prepared.origin(),
-        "inputs": [file_facts(path) for path in dict.fromkeys(files) if path is not None],
-        "left_out": dict(prepared.left_out),
-    }
-
-
-def _git_commit(folder: Path) -> str | None:
-    """Return the commit of the experiment's repository, if it is in one."""
-    with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
-        )
-        return done.stdout.strip() or None
-    return None
-
-
-def _changes(experiment: Experiment, run_folder: Path) -> str:
-    """Say which keys differ from the experiment that the folder holds."""
-    path = run_folder / "experiment.yaml"
-    before = yaml.safe_load(path.read_text()) if path.exists() else {}
-    after = experiment.as_dict()
-    flat_before, flat_after = _flat(before), _flat(after)
-    changed = [
-        f"{key}: {flat_before.get(key)} → {flat_after.get(key)}"
-        for key in dict.fromkeys((*flat_before, *flat_after))
-        if flat_before.get(key) != flat_after.get(key) and key.split(".")[0] not in UNIT_INDEPENDENT
-    ]
-    return "; ".join(changed[:4]) or "the array or a BED file changed since"
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(value, dict):
-        items = [(str(key), inner) for key, inner in value.items()]
-    elif isinstance(value, list):
-        items = [(str(i), inner) for i, inner in enumerate(value)]
-    else:
-        return {prefix: value}
-    return {k: v for key, inner in items for k, v in _flat(inner, f"{prefix}.{key}" if prefix else key).items()}

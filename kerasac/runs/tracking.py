@@ -21,7 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from kerasac.cache import write_whole
 from kerasac.config import Experiment
 from kerasac.errors import RunError
-from kerasac.runs.unit import Unit, read_marker
+from kerasac.runs.unit import TUNED, Unit, read_marker
+from kerasac.runs.unit_scores import VALID_SCORES
 from kerasac.steps.history import Row, read_history
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,9 @@ STORE, ARTIFACTS, RECORD = "mlflow.db", "mlartifacts", "mlflow.json"
 _SOURCE_TAGS = {"mlflow.source.name": "kerasac-ray cv", "mlflow.source.type": "LOCAL"}
 _PARENT_TAG = "mlflow.parentRunId"
 CARD = "model.card.md"
-_UNIT_FILES = ("history.csv", "scores.json", "scores.tsv", "unit.json", CARD)
+_UNIT_FILES = ("history.csv", "scores.json", "scores.tsv", VALID_SCORES, "unit.json", CARD)
 _PREDICTIONS = ("predictions.h5", "test.labels.0", "test.predictions.0")  # of windows, or of bins
+_SCORES = {"": "scores.json", "valid.": VALID_SCORES}  # by what is put before their metrics
 _RUN_FILES = ("experiment.yaml", "folds.json", "provenance.json", "summary.json", "summary.tsv", "report.html")
 # Makes MLflow's pages open as those of trainings, not of language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -45,9 +47,11 @@ class Tracker:
     and what is missing is made up for when the same command runs again (:meth:`catch_up`).
     """
 
-    def __init__(self, experiment: Experiment, run_folder: Path) -> None:
+    def __init__(self, experiment: Experiment, run_folder: Path, *, store: Path | None = None) -> None:
+        """Track a run's folder; ``store`` is the folder of the study that it belongs to, which has the local store."""
         self.folder = run_folder
-        self.uri = experiment.tracking.uri or local_uri(run_folder)
+        self.store_folder = store or run_folder
+        self.uri = experiment.tracking.uri or local_uri(self.store_folder)
         self.local = experiment.tracking.uri is None
         self.name = experiment.tracking.experiment or experiment.name
         self.problem: str | None = None
@@ -60,7 +64,7 @@ class Tracker:
 
     def needs(self, units: Sequence[Unit]) -> bool:
         """Whether the store is new, or lacks some of these finished units."""
-        known = (self.folder / STORE).exists() if self.local else self._record.get("uri") == self.uri
+        known = (self.store_folder / STORE).exists() if self.local else self._record.get("uri") == self.uri
         return not known or not all(self._record.get("logged", {}).get(unit.name) for unit in units)
 
     def start(self, unit: Unit) -> None:
@@ -110,7 +114,7 @@ class Tracker:
         mlflow.set_tracking_uri(self.uri)
         known = self._store.get_experiment_by_name(self.name)
         if known is None:
-            place = (self.folder / ARTIFACTS).resolve().as_uri() if self.local else None
+            place = (self.store_folder / ARTIFACTS).resolve().as_uri() if self.local else None
             experiment_id = self._store.create_experiment(self.name, artifact_location=place, tags=_EXPERIMENT_TAGS)
         elif known.lifecycle_stage == "deleted":
             raise MlflowException(
@@ -168,24 +172,32 @@ class Tracker:
         self._store.set_terminated(run_id, status="FAILED")
 
     def _catch_up(self, unit: Unit) -> None:
-        if self._record["logged"].get(unit.name):
+        state = read_marker(unit.folder).get("state")
+        if self._record["logged"].get(unit.name) in (True, state):
             return
         run_id = self._run_of(unit)
         logged = {metric.step for metric in self._store.get_metric_history(run_id, "val_loss")}
         self._log_epochs(unit, [row for row in read_history(unit.folder / "history.csv") if row["epoch"] not in logged])
         marker = read_marker(unit.folder)
         self._log_params(run_id, {key: marker.get(key) for key in ("plan_digest", "best_epoch", "model_parameters")})
-        scores = json.loads((unit.folder / "scores.json").read_text())["windows"]
-        values = {f"{where}.{name}": value for where, by in scores.items() for name, value in by.items()}
-        self._store.log_batch(run_id, metrics=[_metric(name, v) for name, v in values.items() if v is not None])
-        predictions = [name for name in _PREDICTIONS if (unit.folder / name).exists()]
-        for name in (*_UNIT_FILES, *predictions):
-            self._store.log_artifact(run_id, str(unit.folder / name))
-        self._store.log_artifacts(run_id, str(unit.folder / "plots"), "plots")
-        self._log_model(run_id, unit)
+        for prefix, name in _SCORES.items():
+            self._log_scores(run_id, unit.folder / name, prefix)
+        for name in (*_UNIT_FILES, *_PREDICTIONS):
+            if (unit.folder / name).exists():
+                self._store.log_artifact(run_id, str(unit.folder / name))
+        if state != TUNED:
+            self._store.log_artifacts(run_id, str(unit.folder / "plots"), "plots")
+            self._log_model(run_id, unit)
         self._store.set_terminated(run_id, status="FINISHED")
-        self._record["logged"][unit.name] = True
+        self._record["logged"][unit.name] = state
         self._write_record()
+
+    def _log_scores(self, run_id: str, path: Path, prefix: str) -> None:
+        if path.exists():
+            scores = json.loads(path.read_text())["windows"]
+            values = {f"{prefix}{where}.{name}": value for where, by in scores.items() for name, value in by.items()}
+            metrics = [_metric(name, value) for name, value in values.items() if value is not None]
+            self._store.log_batch(run_id, metrics=metrics)
 
     def _log_model(self, run_id: str, unit: Unit) -> None:
         """Log the .keras file as an MLflow model, loaded by our own loader; this process needs no TensorFlow."""

@@ -368,6 +368,39 @@ def test_the_first_seed_of_every_fold_has_room_before_other_seeds(
     assert set(figures) == {"fold-0/seed-1234", "fold-1/seed-1234"}
 
 
+@pytest.mark.parametrize(
+    ("experiment", "provenance"),
+    [
+        (": :", "{"),
+        ("[1, 2]", "[]"),
+        (
+            "sampling: {negatives: {}, regions: {bed: a}}\noutputs: [3, {transform: log}]",
+            '{"inputs": ["a"], "array": "y"}',
+        ),
+    ],
+)
+def test_odd_files_do_not_keep_the_report_from_being_written(tmp_path: Path, experiment: str, provenance: str) -> None:
+    run = make_run(tmp_path, finished=1)
+    (run / "experiment.yaml").write_text(experiment)
+    (run / "provenance.json").write_text(provenance)
+    assert "models trained and scored" in read(write_report(run)).text.replace("model trained", "models trained")
+
+
+def test_figures_are_described_with_their_numbers(tmp_path: Path) -> None:
+    page = write_report(make_run(tmp_path)).read_text()
+    assert 'alt="Predicted against observed counts, fold-1/seed-1234: r in peaks 0.510"' in page
+    assert "Count correlation r, peaks, by fold and seed: fold-0/seed-1234 0.500, fold-1/seed-1234 0.510" in page
+
+
+def test_chance_of_auprc_is_the_share_of_peaks(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for path in run.glob("fold-*/seed-*/scores.json"):
+        scores = json.loads(path.read_text())
+        scores["windows"]["all"]["auprc"] = 0.8
+        path.write_text(json.dumps(scores))
+    assert "share of peaks 0.222" in read(write_report(run)).text.replace("\xa0", " ")  # 1234 of 5555
+
+
 def test_text_stands_out_from_its_background() -> None:
     css = (Path(write.__file__).parents[1] / "templates" / "base.html.j2").read_text()
     colors = dict(re.findall(r"--([\w-]+): (#\w+)", css))

@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from kerasac.steps.binned_predictions import BinnedPredictions
 from kerasac.steps.binned_scores import WINDOWS, BinnedScores
 from kerasac.steps.plots.dots import density_dots, limits
-from kerasac.steps.plots.style import BLUE, MAX_TASKS, PALE, Floats, caption, number, panels, styled
+from kerasac.steps.plots.style import BLUE, MAX_TASKS, PALE, Floats, caption, headline, number, panels, styled
 from kerasac.steps.score import Metrics
 
 
@@ -40,7 +40,7 @@ def class_curves(predictions: BinnedPredictions, scores: BinnedScores, *, title:
         _operating(axes[row, 1], labels, predicted, metrics)
         if len(predictions.labels.tasks) > 1:
             axes[row, 0].set_title(f"{task} · precision and recall", fontweight="bold")
-    figure.suptitle(_title(title, "Positive bins found", predictions), x=0.02, ha="left")
+    headline(figure, _title(title, "Positive bins found", predictions))
     caption(figure, "Grey dashes: chance. Dots: recall at a false discovery rate of 50, 20 and 10 %.")
     return figure
 
@@ -64,7 +64,7 @@ def values_scatter(predictions: BinnedPredictions, scores: BinnedScores, *, titl
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(5))
     axes[0, 0].set_ylabel("predicted label")
-    figure.suptitle(_title(title, "Values of bins", predictions), x=0.02, ha="left")
+    headline(figure, _title(title, "Values of bins", predictions))
     caption(figure, "Grey line: prediction = observation. Darker: more bins.")
     return figure
 

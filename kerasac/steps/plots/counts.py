@@ -14,6 +14,7 @@ from kerasac.steps.plots.style import (
     caption,
     count_label,
     figure_title,
+    headline,
     number,
     panels,
     styled,
@@ -55,7 +56,7 @@ def counts_scatter(predictions: Scorable, scores: Scores, *, title: str = "") ->
             for axis in (ax.xaxis, ax.yaxis):
                 axis.set_major_locator(MaxNLocator(5, integer=True))
         axes[index][0].set_ylabel(f"predicted {count_label(predictions)}")
-    figure.suptitle(figure_title(title, "Counts a window", predictions), x=0.02, ha="left")
+    headline(figure, figure_title(title, "Counts a window", predictions))
     caption(figure, _counts_caption(scores))
     return figure
 

@@ -17,6 +17,7 @@ from kerasac.steps.plots.style import (
     caption,
     defined,
     figure_title,
+    headline,
     median,
     panels,
     styled,
@@ -57,7 +58,7 @@ def jsd_histogram(predictions: Scorable, scores: Scores, *, title: str = "") -> 
                   title="median", alignment="left", title_fontsize=8)  # fmt: skip
     axes[-1][0].set_xlabel("Jensen–Shannon distance to the observed profile")
     what = "Profiles of peaks" if is_peak.any() else "Profiles of background windows"
-    figure.suptitle(figure_title(title, what, predictions), x=0.02, ha="left")
+    headline(figure, figure_title(title, what, predictions))
     caption(figure, "0 = the same profile, 0.833 = nothing in common. Few counts keep any prediction far from 0.")
     return figure
 

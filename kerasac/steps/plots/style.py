@@ -98,6 +98,13 @@ def figure_title(title: str, what: str, predictions: Scorable, limit: int | None
     return f"{text} (first {limit} of {n} tasks)" if limit is not None and n > limit else text
 
 
+def headline(figure: Figure, text: str) -> None:
+    """Put a title above the panels, wrapped to the figure's width."""
+    size = STYLE["figure.titlesize"]
+    lines = wrapped(text, figure.get_figwidth() * 0.98 - 0.1, size=size, weight=STYLE["figure.titleweight"])
+    figure.suptitle(lines, x=0.02, ha="left")
+
+
 def caption(figure: Figure, text: str) -> None:
     """Put a sentence or two under the panels, wrapped to the figure's width."""
     if text:
@@ -105,12 +112,12 @@ def caption(figure: Figure, text: str) -> None:
         figure.supxlabel(lines, x=0.02, ha="left", fontsize=_CAPTION_SIZE, color=SOFT, linespacing=1.4)
 
 
-def wrapped(text: str, width_in: float, *, size: float) -> str:
+def wrapped(text: str, width_in: float, *, size: float, weight: str = "normal") -> str:
     """Break text into lines of at most ``width_in`` inches, as the style's font is measured at ``size`` points."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _width_in(longer, size) <= width_in:
+        if lines and _width_in(longer, size, weight) <= width_in:
             lines[-1] = longer
         else:
             lines.append(word)
@@ -138,9 +145,9 @@ def count_label(predictions: Scorable) -> str:
     return by or (f"{predictions.transform} counts" if predictions.transform != "none" else "counts")
 
 
-def _width_in(text: str, size: float) -> float:
+def _width_in(text: str, size: float, weight: str) -> float:
     """Return how wide a line is drawn, in inches."""
-    font = get_font(findfont(FontProperties(family=STYLE["font.family"])))
+    font = get_font(findfont(FontProperties(family=STYLE["font.family"], weight=weight)))
     font.set_size(size, 72)
     font.set_text(text, 0.0)
     return float(font.get_width_height()[0]) / 64 / 72  # in 64ths of a point

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kerasac.errors import ScoreError
-from kerasac.steps.plots.style import BLUE, PALE, SOFT, caption, panels, styled
+from kerasac.steps.plots.style import BLUE, PALE, SOFT, caption, headline, panels, styled
 
 _LOSS_TITLES = {"loss": "Total loss", "profile_loss": "Profile loss", "logcount_loss": "Count loss"}
 
@@ -42,7 +42,7 @@ def training_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         ax.margins(x=0.04, y=0.12)
     axes[0][0].legend(loc="upper right")
-    figure.suptitle(f"{title} · Training" if title else "Training", x=0.02, ha="left")
+    headline(figure, f"{title} · Training" if title else "Training")
     caption(figure, _training_caption(history, epoch, best))
     return figure
 

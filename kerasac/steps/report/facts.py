@@ -118,7 +118,7 @@ def _window(one: Mapping[str, Any]) -> str:
         parts.append(str(one["aggregate"]))
     if one.get("transform") not in (None, "none"):
         logs = one["transform"] == "log"
-        parts.append(f"log(value + {one.get('pseudocount'):g})" if logs else str(one["transform"]))
+        parts.append(f"log(value + {_text(one.get('pseudocount'))})" if logs else str(one["transform"]))
     rest = {key: one[key] for key in ("dataset", "kind", "min", "max") if one.get(key) is not None}
     return ", ".join([*parts, *([_settings_text(rest)] if rest else [])])
 
@@ -137,7 +137,7 @@ def _windows(sampling: Mapping[str, Any]) -> Iterator[str]:
     if negatives:
         bed = f" of {PurePath(str(negatives['bed'])).name}" if negatives.get("bed") else ""
         matched = ", matched in GC" if negatives.get("gc_matched") else ""
-        yield f"background{bed}{matched}: {negatives.get('ratio'):g} a peak in training"
+        yield f"background{bed}{matched}: {_text(negatives.get('ratio'))} a peak in training"
     if sampling.get("ambiguous"):
         yield f"none from {_text(sampling['ambiguous'])}"
     for split in ("train", "valid"):
@@ -150,9 +150,9 @@ def _windows(sampling: Mapping[str, Any]) -> Iterator[str]:
 def _training(training: Mapping[str, Any]) -> Iterator[str]:
     if not training:
         return
-    yield f"at most {plural(training.get('epochs', 0), 'epoch')}, batches of {training.get('batch_size')}"
-    yield f"learning rate {training.get('learning_rate')}, {training.get('schedule')} schedule"
-    yield f"ends after {plural(training.get('patience', 0), 'epoch')} without a lower validation loss"
+    yield f"at most {training.get('epochs')} epochs, batches of {training.get('batch_size')}"
+    yield f"learning rate {_text(training.get('learning_rate'))}, {training.get('schedule')} schedule"
+    yield f"ends after {training.get('patience')} epochs without a lower validation loss"
     if training.get("weight_decay"):
         yield f"weight decay {training['weight_decay']}"
 

@@ -93,7 +93,8 @@ def read_views(run_dir: Path, scores: Mapping[str, Mapping[str, Any]], *, expect
             _add_failure(view, folder)
         views.append(view)
     room = MAX_FIGURE_BYTES
-    for view in _first_seeds_first([view for view in views if view.finished]):
+    first = first_seeds(views)
+    for view in [*first, *(view for view in views if view.finished and view not in first)]:
         room -= _add_figures(view, run_dir / view.name / "plots", room, scores[view.name])
     return views
 
@@ -105,13 +106,13 @@ def figures_of(scores: Mapping[str, Any]) -> tuple[str, ...]:
     return BIN_FIGURES["classification" if "auroc" in scores["windows"].get("all", {}) else "regression"]
 
 
-def _first_seeds_first(views: Sequence[UnitView]) -> list[UnitView]:
-    seen: dict[str, int] = {}
-    place = []
+def first_seeds(views: Sequence[UnitView]) -> list[UnitView]:
+    """Return the first finished unit of every fold."""
+    by_fold: dict[str, UnitView] = {}
     for view in views:
-        seen[fold_of(view.name)] = seen.get(fold_of(view.name), 0) + 1
-        place.append(seen[fold_of(view.name)])
-    return [view for _, view in sorted(zip(place, views, strict=True), key=lambda pair: pair[0])]
+        if view.finished:
+            by_fold.setdefault(fold_of(view.name), view)
+    return list(by_fold.values())
 
 
 def _add_scores(view: UnitView, scores: Mapping[str, Any], shown: Sequence[tuple[str, str]]) -> None:

@@ -15,7 +15,7 @@ from kerasac.steps.report.files import parse_yaml, read_json, read_text
 from kerasac.steps.report.left_out import left_out
 from kerasac.steps.report.redraw import Say, draw_missing, silent
 from kerasac.steps.report.tables import INTERVAL, columns, interval_text, peak_share, score_table, tasks_of
-from kerasac.steps.report.units import UnitView, read_views
+from kerasac.steps.report.units import UnitView, first_seeds, read_views
 from kerasac.steps.report.words import is_disjoint, lead, sentences
 from kerasac.steps.summary import STATISTICS, headline, read_units, summarize, summarize_units
 
@@ -45,6 +45,7 @@ def write_report(run_dir: Path) -> Path:
         table=score_table(summary, peak_share(scores)),
         unseen=is_disjoint(folds),
         units=units,
+        first_seeds=first_seeds(units),
         missing=[unit for unit in units if not unit.finished],
         columns=columns(summary),
         summary=summary,

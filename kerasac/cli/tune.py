@@ -1,0 +1,107 @@
+"""kerasac-ray tune: many configurations, judged on validation chromosomes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kerasac.cli.options import DataFolder, Overrides, Quiet, Verbose, open_console, set_volume
+
+if TYPE_CHECKING:
+    from kerasac.runs.study import Study
+
+
+def tune(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
+    space: Annotated[Path, typer.Argument(help="What to try: a file of tune/, or your own (YAML, or .py with SPACE).")],
+    out: Annotated[
+        Path | None, typer.Option(help="Study folder; default: runs/<experiment name>-<space name>.")
+    ] = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Then cross-validate the best one: its test chromosomes are scored, once.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the configurations; train none.")] = False,
+    overrides: Overrides = [],  # noqa: B006
+    data: DataFolder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train every configuration of a space on every fold and seed, and rank them by their validation chromosomes.
+
+    The test chromosomes are not read. Run it again to go on where it stopped; further configurations may join.
+    """
+    console = open_console(quiet=quiet or as_json)
+    set_volume(verbose, quiet=quiet)
+    from kerasac.config import apply_overrides, read_document
+    from kerasac.config.read_space import read_space
+
+    wanted = read_space(space)
+    if dry_run:
+        for tried in wanted.configurations():
+            typer.echo(f"{tried.name}\t{json.dumps(tried.values)}")
+        return
+    document, base = read_document(experiment, data_folder=data)
+    document = apply_overrides(document, overrides)
+    name = f"{document.get('name', experiment.stem)}-{space.stem}"
+    from kerasac.runs.study import run_study
+
+    study = run_study(document, base, wanted, out or Path("runs") / name, name=name, console=console)
+    if as_json:
+        typer.echo((study.folder / "study.json").read_text(encoding="utf-8"))
+    else:
+        _show(study, Console())
+    if test:
+        _test(study, console)
+
+
+def _test(study: Study, console: Console) -> None:
+    """Cross-validate the best configuration in its own folder: what is trained there is kept."""
+    from kerasac.cli.show import show_cross_validation
+    from kerasac.config import load_experiment
+    from kerasac.runs.crossval import cross_validate
+    from kerasac.runs.study import WINNER
+
+    result = cross_validate(load_experiment(study.folder / WINNER), study.winner_folder, console=console)
+    show_cross_validation(result, Console())
+
+
+def _show(study: Study, console: Console) -> None:
+    """Print the ranking, what it is by, and how to go on."""
+    n_units = study.n_trained + study.n_kept
+    console.print(_table(study))
+    metric = study.objective
+    words = (
+        f"{metric.key} ({metric.better} is better) on the validation chromosomes; the test chromosomes were not read."
+    )
+    console.print(f"\nBy {words}", highlight=False, soft_wrap=True)
+    trained = f"{n_units} units: {study.n_trained} trained, {study.n_kept} finished before, {study.seconds:.0f} s"
+    console.print(trained, highlight=False)
+    for name, message in study.failures.items():
+        console.print(f"{name}: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    folder, winner = shlex.quote(str(study.folder)), shlex.quote(str(study.winner_folder))
+    console.print(f"Page:    {folder}/comparison.html", highlight=False, soft_wrap=True)
+    console.print(f"Best:    {folder}/winner.yaml", highlight=False, soft_wrap=True)
+    console.print(f"Test it: kerasac-ray cv {folder}/winner.yaml --out {winner}", highlight=False, soft_wrap=True)
+
+
+def _table(study: Study) -> Table:
+    from kerasac.steps.verdicts import value_digits, value_text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold")
+    table.title = f"{study.objective.title}, mean ± se over folds"
+    for heading in ("", "configuration", "value", "against the best"):
+        table.add_column(heading, no_wrap=True)
+    by_name = {one.name: one for one in study.comparison.configurations}
+    digits = value_digits(study.comparison, study.objective)
+    for place, name in enumerate(study.ranked, start=1):
+        found = by_name[name].summary.get(study.objective.windows, study.objective.name)
+        against = "best" if place == 1 else ("not distinguishable" if name in study.equal else "worse")
+        table.add_row(str(place), name, value_text(found, digits), against)
+    return table

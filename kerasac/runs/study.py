@@ -1,0 +1,312 @@
+"""Try the configurations of a space on every fold and seed, judged on validation chromosomes alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from kerasac.cache import remove, write_whole
+from kerasac.config import Experiment, make_experiment, with_values
+from kerasac.config.space import Configuration as Tried
+from kerasac.config.space import Space
+from kerasac.errors import ConfigError, KerasacError, RunError
+from kerasac.runs.launch import UnitAllotment, launch
+from kerasac.runs.listening import Listener
+from kerasac.runs.lock import run_lock
+from kerasac.runs.nodes import decode_on_other_nodes, node_shards
+from kerasac.runs.origin import check_folder, write_origin
+from kerasac.runs.progress import ProgressView
+from kerasac.runs.session import closing_ray, ray_session
+from kerasac.runs.tracking import Tracker, flat_parameters
+from kerasac.runs.unit import Unit
+from kerasac.runs.unit_scores import VALID_SCORES
+from kerasac.steps.check import checked
+from kerasac.steps.comparison import Comparison, Metric, compare
+from kerasac.steps.comparison_report import write_comparison
+from kerasac.steps.configurations import Configuration
+from kerasac.steps.prepare import prepare
+from kerasac.steps.prepared import Prepared
+
+WINNER = "winner.yaml"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What came of a study.
+
+    ``ranked`` are the names of the complete configurations, the best first; ``equal`` those that cannot be told from
+    the best by the paired test over folds. ``failures`` are messages by unit.
+    """
+
+    folder: Path
+    comparison: Comparison
+    objective: Metric
+    ranked: tuple[str, ...]
+    equal: frozenset[str]
+    settings: Mapping[str, Mapping[str, Any]]
+    failures: Mapping[str, str]
+    n_trained: int
+    n_kept: int
+    seconds: float
+
+    @property
+    def winner(self) -> str:
+        """The name of the best configuration, whose experiment is ``winner.yaml``."""
+        return self.ranked[0]
+
+    @property
+    def winner_folder(self) -> Path:
+        """The folder of the best configuration's models."""
+        return self.folder / self.winner
+
+
+def run_study(
+    document: Mapping[str, Any], base: Path, space: Space, folder: Path, *, name: str, console: Console
+) -> Study:
+    """Train every configuration of a space on its folds and seeds, and compare them on the validation chromosomes.
+
+    ``document`` is an experiment's keys, relative to ``base``. The test chromosomes are not read. What is finished in
+    ``folder`` is kept, what was interrupted goes on at its last epoch; further configurations may join.
+
+    Raises
+    ------
+    KerasacError
+        Before any training, for whatever is wrong with any of the configurations.
+    RunError
+        When no configuration could be finished; finished units are kept.
+    """
+    with closing_ray():
+        return _Run(document, base, space, folder.resolve(), name, console).run()
+
+
+class _Run:
+    """The parts of a study, in order."""
+
+    def __init__(
+        self, document: Mapping[str, Any], base: Path, space: Space, folder: Path, name: str, console: Console
+    ) -> None:
+        self.space, self.folder, self.console = space, folder, console
+        self.tried, self.experiments = _experiments(document, base, space, name)
+        self.started = time.perf_counter()
+
+    def run(self) -> Study:
+        prepared = self._prepared()
+        units = self._units(prepared)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with run_lock(self.folder):
+            for configuration, one in prepared.items():
+                self._start_folder(configuration, one)
+            pending = [unit for unit in units if not unit.is_done]
+            trackers = {c: Tracker(one, self.folder / c, store=self.folder) for c, one in self.experiments.items()}
+            failures = self._train(prepared, units, pending, trackers)
+            return self._judge(prepared, units, failures, len(pending), trackers)
+
+    def _prepared(self) -> dict[str, Prepared]:
+        """Check all configurations before any is trained: the first one with everything, what the others change."""
+        prepared: dict[str, Prepared] = {}
+        with node_shards() as shards:
+            for configuration, experiment in self.experiments.items():
+                try:
+                    prepared[configuration] = (prepare if prepared else checked)(experiment, shards)
+                except KerasacError as error:
+                    raise type(error)(f"configuration {configuration}: {error}") from error
+        return prepared
+
+    def _units(self, prepared: Mapping[str, Prepared]) -> list[Unit]:
+        """Return the units of all configurations: each fold and seed of all before the next."""
+        first = next(iter(prepared.values()))
+        wanted = self.space.folds or tuple(fold.index for fold in first.folds)
+        for configuration, one in prepared.items():
+            unknown = sorted(set(wanted) - {fold.index for fold in one.folds})
+            if unknown:
+                raise ConfigError(
+                    f"folds: configuration {configuration} has no fold {unknown[0]}, but {len(one.folds)}"
+                )
+        return [
+            Unit(fold, seed, str(self.folder / configuration), configuration, tuning=True)
+            for seed in first.experiment.seeds
+            for index in wanted
+            for configuration, one in prepared.items()
+            for fold in one.folds
+            if fold.index == index
+        ]
+
+    def _start_folder(self, configuration: str, prepared: Prepared) -> None:
+        folder = self.folder / configuration
+        folder.mkdir(exist_ok=True)
+        check_folder(prepared, folder)
+        write_origin(prepared, folder)
+
+    def _train(
+        self,
+        prepared: Mapping[str, Prepared],
+        units: Sequence[Unit],
+        pending: Sequence[Unit],
+        trackers: Mapping[str, Tracker],
+    ) -> dict[str, str]:
+        if not pending:
+            return {}
+        for configuration, tracker in trackers.items():
+            tracker.open(flat_parameters(self.experiments[configuration]))
+        scratch = self.folder / ".ray"
+        remove(scratch)
+        first = next(iter(prepared.values()))
+        with ray_session() as resources:
+            compute = first.experiment.compute
+            allotment = UnitAllotment(compute, len(pending), resources, decoded=first.source.in_memory)
+            logger.info("%d units of %d configurations, %s", len(pending), len(prepared), allotment.describe())
+            for one in prepared.values():
+                decode_on_other_nodes(one.source)
+            epochs = max(one.training.epochs for one in self.experiments.values())
+            with ProgressView(pending, epochs, self.console, finished=len(units) - len(pending)) as view:
+                listener = Listener(view, lambda unit: trackers[unit.configuration])
+                launch(prepared, pending, allotment, listener, scratch=scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
+        return listener.failures
+
+    def _judge(
+        self,
+        prepared: Mapping[str, Prepared],
+        units: Sequence[Unit],
+        failures: dict[str, str],
+        n_trained: int,
+        trackers: Mapping[str, Tracker],
+    ) -> Study:
+        read = [_configuration(c, one, [u for u in units if u.configuration == c]) for c, one in prepared.items()]
+        complete = [one for one in read if one.scores and not one.missing]
+        if not complete:
+            lines = [f"{name}: {message}" for name, message in failures.items()]
+            raise RunError("\n".join(["no configuration is finished; the same command goes on.", *lines]))
+        objective = _objective(self.space, complete[0])
+        comparison = compare(complete, metrics=_metrics(objective, complete[0]))
+        ranked = _ranked(complete, objective)
+        study = Study(
+            folder=self.folder,
+            comparison=comparison,
+            objective=objective,
+            ranked=ranked,
+            equal=_equal(complete, objective, ranked[0]),
+            settings={one.name: one.values for one in self.tried},
+            failures=failures | {f"{one.name}/{unit}": "unfinished" for one in read for unit in one.missing},
+            n_trained=n_trained,
+            n_kept=len(units) - n_trained,
+            seconds=time.perf_counter() - self.started,
+        )
+        _write(study, self.experiments[ranked[0]])
+        for configuration, tracker in trackers.items():
+            if n_trained:
+                missing = next(one.missing for one in read if one.name == configuration)
+                tracker.close(finished=not missing, metrics=_means(read, configuration))
+        return study
+
+
+def _experiments(
+    document: Mapping[str, Any], base: Path, space: Space, name: str
+) -> tuple[list[Tried], dict[str, Experiment]]:
+    """Make the experiment of each configuration; one that equals an earlier one is left out."""
+    tried: list[Tried] = []
+    experiments: dict[str, Experiment] = {}
+    for configuration in space.configurations():
+        values = [*configuration.values.items(), ("name", name)]
+        if space.seeds is not None:
+            values.append(("seeds", list(space.seeds)))
+        experiment = make_experiment(
+            with_values(document, values), base=base, origin=f"configuration {configuration.name}"
+        )
+        if experiment in experiments.values():
+            continue
+        tried.append(configuration)
+        experiments[configuration.name] = experiment
+    return tried, experiments
+
+
+def _configuration(name: str, prepared: Prepared, units: Sequence[Unit]) -> Configuration:
+    """Return what a configuration's units scored on validation, for a comparison by those chromosomes."""
+    scores, missing = {}, []
+    for unit in units:
+        path = unit.folder / VALID_SCORES
+        if unit.is_done and path.exists():
+            scores[unit.name] = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            missing.append(unit.name)
+    splits = {
+        f"fold-{unit.fold.index}": {"train": unit.fold.train, "valid": unit.fold.test, "test": unit.fold.valid}
+        for unit in units
+    }
+    keys = {key: str(value) for key, value in flat_parameters(prepared.experiment).items()}
+    folder = Path(units[0].run_folder)
+    return Configuration(name, folder, scores, splits, tuple(missing), keys)
+
+
+def _objective(space: Space, one: Configuration) -> Metric:
+    """Return the metric that decides: the space's, else by what is predicted."""
+    by_kind = {
+        "profile windows": "peaks.jsd_distance_mean",
+        "bins of classes": "all.auprc",
+        "bins of values": "all.pearson",
+    }
+    key = space.objective or by_kind[one.kind]
+    (metric,) = compare([one], metrics=[key]).metrics
+    return metric
+
+
+def _metrics(objective: Metric, one: Configuration) -> list[str]:
+    """Return the metrics that are compared: the objective, and those that a summary shows first."""
+    return list(dict.fromkeys([objective.key, *(metric.key for metric in compare([one]).metrics)]))
+
+
+def _value(one: Configuration, metric: Metric) -> float | None:
+    found = one.summary.get(metric.windows, metric.name)
+    return None if found is None else found.mean
+
+
+def _ranked(complete: Sequence[Configuration], objective: Metric) -> tuple[str, ...]:
+    values = {one.name: _value(one, objective) for one in complete}
+    defined = {name: value for name, value in values.items() if value is not None}
+    if not defined:
+        raise RunError(f"the objective {objective.key} is not defined for any configuration; choose another")
+    return tuple(sorted(defined, key=lambda name: defined[name], reverse=objective.better == "higher"))
+
+
+def _equal(complete: Sequence[Configuration], objective: Metric, best: str) -> frozenset[str]:
+    """Name the configurations whose difference to the best is noise, as far as the folds can tell."""
+    if len(complete) < 2:
+        return frozenset()
+    against_best = compare(complete, baseline=best, metrics=[objective.key])
+    return frozenset(contrast.run for contrast in against_best.contrasts if not contrast.is_different)
+
+
+def _means(read: Sequence[Configuration], name: str) -> dict[str, float]:
+    one = next(one for one in read if one.name == name)
+    return {
+        f"valid.{windows}.{metric}": found.mean
+        for windows, metrics in one.summary.metrics.items()
+        for metric, found in metrics.items()
+        if found.mean is not None
+    }
+
+
+def _write(study: Study, winner: Experiment) -> None:
+    """Write the verdict, and the best configuration as an experiment file."""
+    write_whole(study.folder / WINNER, winner.to_yaml())
+    document = {
+        "objective": study.objective.key,
+        "scored_on": "validation chromosomes",
+        "ranked": [
+            {"name": name, "values": study.settings[name], "distinguishable_from_best": name not in study.equal}
+            for name in study.ranked
+        ],
+        "unfinished": dict(study.failures),
+    }
+    write_whole(study.folder / "study.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    write_comparison(study.comparison, study.folder)

@@ -113,10 +113,8 @@ def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, failures:
     done = [unit for unit in units if is_done(unit.folder)]
     for unit in done:
         finish(unit, tracker)
-    summary = None
-    if done:
-        summary = summarize(run_folder)
-        write_report(run_folder)
+    summary = summarize(run_folder) if done else None
+    write_report(run_folder)
     missing = [unit for unit in units if unit not in done]
     for unit in missing:
         if unit.name not in failures:

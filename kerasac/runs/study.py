@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ from kerasac.steps.prepare import prepare
 from kerasac.steps.prepared import Prepared
 
 WINNER = "winner.yaml"
+_SCORED_ON = (
+    "All scores here are of the validation chromosomes, by which the best epoch of each training was chosen too; the "
+    "test chromosomes have not been read."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +100,7 @@ class _Run:
         self, document: Mapping[str, Any], base: Path, space: Space, folder: Path, name: str, console: Console
     ) -> None:
         self.space, self.folder, self.console = space, folder, console
-        self.tried, self.experiments = _experiments(document, base, space, name)
+        self.tried, self.experiments = experiments_of(document, base, space, name)
         self.started = time.perf_counter()
 
     def run(self) -> Study:
@@ -130,7 +134,7 @@ class _Run:
             unknown = sorted(set(wanted) - {fold.index for fold in one.folds})
             if unknown:
                 raise ConfigError(
-                    f"folds: configuration {configuration} has no fold {unknown[0]}, but {len(one.folds)}"
+                    f"configuration {configuration} has {len(one.folds)} folds, none of number {unknown[0]}"
                 )
         return [
             Unit(fold, seed, str(self.folder / configuration), configuration, tuning=True)
@@ -189,6 +193,7 @@ class _Run:
             raise RunError("\n".join(["no configuration is finished; the same command goes on.", *lines]))
         objective = _objective(self.space, complete[0])
         comparison = compare(complete, metrics=_metrics(objective, complete[0]))
+        comparison = replace(comparison, about=_SCORED_ON)
         ranked = _ranked(complete, objective)
         study = Study(
             folder=self.folder,
@@ -210,7 +215,7 @@ class _Run:
         return study
 
 
-def _experiments(
+def experiments_of(
     document: Mapping[str, Any], base: Path, space: Space, name: str
 ) -> tuple[list[Tried], dict[str, Experiment]]:
     """Make the experiment of each configuration; one that equals an earlier one is left out."""

@@ -103,6 +103,8 @@ class Comparison:
     rankings: tuple[Ranking, ...]
     notes: tuple[str, ...]
     """What is missing from the numbers."""
+    about: str = ""
+    """What a reader of the page is to know first."""
 
     def of(self, metric: Metric) -> tuple[Contrast, ...]:
         """The contrasts in one metric."""
@@ -218,9 +220,9 @@ def _pairs(
         else:
             pairs.append(FoldPair(fold, tuple(base.splits[fold]["test"]), ours[fold], theirs[there]))
     for fold in _unpaired(base, folds):
-        left_out.append(f"{fold}: {other.name} has no scores on its test chromosomes")
+        left_out.append(f"{fold}: {other.name} has no scores on its scored chromosomes")
     for fold in _unpaired(other, folds.values()):
-        left_out.append(f"{fold} of {other.name}: {base.name} has no scores on its test chromosomes")
+        left_out.append(f"{fold} of {other.name}: {base.name} has no scores on its scored chromosomes")
     return tuple(pairs), tuple(left_out)
 
 

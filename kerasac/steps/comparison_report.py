@@ -123,11 +123,12 @@ def _title(names: Sequence[str]) -> str:
 def _lead(comparison: Comparison) -> str:
     n_models = sum(len(one.scores) for one in comparison.configurations)
     text = f"{plural(len(comparison.configurations), 'run')}, {plural(n_models, 'model')} scored."
+    text = " ".join(filter(None, [text, comparison.about]))
     if comparison.baseline is None:
         return f"{text} One run by itself: its numbers, and nothing to compare them with."
     return (
-        f"{text} Each run is compared with {comparison.baseline}, fold by fold: only folds with the same test "
-        "chromosomes and the same scored windows are set against each other, and a fold counts once, however many "
+        f"{text} Each run is compared with {comparison.baseline}, fold by fold: only folds with the same scored "
+        "chromosomes and windows are set against each other, and a fold counts once, however many "
         "seeds it has."
     )
 

@@ -18,7 +18,7 @@ MAX_FLIPPED = 15  # folds; 2^15 signs take a few milliseconds
 _SAME = 1e-9  # differences whose range is below this share of them are the same but for rounding
 
 TEST_DEFINITIONS: Mapping[str, str] = {
-    "difference": "Mean over folds of this run's value minus the baseline's, on the same test chromosomes; a fold's "
+    "difference": "Mean over folds of this run's value minus the baseline's, on the same scored chromosomes; a fold's "
     "value is the mean over its seeds, so that a fold counts once.",
     "interval": "95 % confidence interval of the difference by the corrected resampled t-test: difference ± t × √((1/n "
     "+ n_test/n_train) × variance of the n differences), t of n − 1 degrees of freedom (Nadeau and Bengio, Machine "
@@ -34,7 +34,7 @@ TEST_DEFINITIONS: Mapping[str, str] = {
 }
 SPLIT_DEFINITION = (
     "Variance of a metric over a run's models, split by a two-way analysis of variance of folds × seeds (method of "
-    "moments, one value a cell): fold, what differs from one set of test chromosomes to the next; seed, what a seed "
+    "moments, one value a cell): fold, what differs from one set of scored chromosomes to the next; seed, what a seed "
     "does in all folds alike; rest, what remains, a seed's chance within a fold. An estimate below 0 is set to 0."
 )
 

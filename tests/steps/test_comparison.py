@@ -64,8 +64,8 @@ def test_folds_of_other_chromosomes_are_left_out_and_named(tmp_path: Path, base:
     contrast = only(compared(base, write_run(tmp_path / "b", one_seed(shifted(GAIN)), folds=table)))
     assert [pair.fold for pair in contrast.pairs] == ["fold-0", "fold-2", "fold-3", "fold-4"]
     assert contrast.left_out == (
-        "fold-1: b has no scores on its test chromosomes",
-        "fold-1 of b: a has no scores on its test chromosomes",
+        "fold-1: b has no scores on its scored chromosomes",
+        "fold-1 of b: a has no scores on its scored chromosomes",
     )
 
 

@@ -74,7 +74,7 @@ def test_the_document_holds_every_number_with_its_definition(out: Path) -> None:
     found = {one["run"]: one for one in document["comparisons"]}
     assert found["better<b>"]["verdict"].startswith("better than base by 0.03")
     assert found["other"]["refused"].startswith("other windows are scored")
-    assert found["partial"]["left_out"] == ["fold-3: partial has no scores on its test chromosomes"]
+    assert found["partial"]["left_out"] == ["fold-3: partial has no scores on its scored chromosomes"]
     assert [pair["difference"] for pair in found["better<b>"]["folds"]] == pytest.approx(GAIN)
     assert set(document["definitions"]["metrics"]) >= {"counts_pearson", "jsd_distance_uniform"}
     assert "Nadeau and Bengio" in document["definitions"]["comparisons"]["interval"]

@@ -1,0 +1,149 @@
+"""A study trains its configurations, judges them on validation alone, and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+from tiny import three_folds
+
+from kerasac.config.space import Axis, Space
+from kerasac.errors import ConfigError, KerasacError, RunError
+from kerasac.runs.study import Study, run_study
+
+pytestmark = [pytest.mark.ray, pytest.mark.keras]
+
+GRID = Space((Axis("model.filters", "grid", (2, 6)),), folds=(0, 1), default=False)
+
+
+def study(tiny_folder: Path, folder: Path, space: Space = GRID, **changes: Any) -> Study:
+    document = three_folds(tiny_folder, **changes).as_dict()
+    return run_study(document, tiny_folder, space, folder, name="tiny-study", console=Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def done(ray_cluster: dict[str, float], tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return study(tiny_folder, tmp_path_factory.mktemp("studies") / "study")
+
+
+def test_every_configuration_is_trained_on_the_folds_asked_for(done: Study) -> None:
+    units = sorted(str(path.parent.relative_to(done.folder)) for path in done.folder.glob("*/fold-*/seed-*/unit.json"))
+    assert units == [f"filters={n}/fold-{k}/seed-1" for n in (2, 6) for k in (0, 1)]
+    assert (done.n_trained, done.n_kept, done.failures) == (4, 0, {})
+    for name, filters in (("filters=2", 2), ("filters=6", 6)):
+        experiment = yaml.safe_load((done.folder / name / "experiment.yaml").read_text())
+        assert experiment["model"]["filters"] == filters
+
+
+def test_test_windows_are_neither_predicted_nor_scored(done: Study) -> None:
+    for unit in done.folder.glob("*/fold-*/seed-*"):
+        names = {path.name for path in unit.iterdir()}
+        assert {"model.keras", "valid_scores.json"} <= names
+        assert not {"predictions.h5", "scores.json", "plots"} & names
+        marker = json.loads((unit / "unit.json").read_text())
+        assert marker["state"] == "tuned"
+        scored = json.loads((unit / "valid_scores.json").read_text())["n"]["all"]["n_windows"]
+        assert scored == marker["windows"]["valid"]
+
+
+def test_the_verdict_is_by_the_mean_of_the_validation_scores(done: Study) -> None:
+    means = {}
+    for name in ("filters=2", "filters=6"):
+        values = [
+            json.loads(path.read_text())["windows"]["peaks"]["jsd_distance_mean"]
+            for path in (done.folder / name).glob("fold-*/seed-*/valid_scores.json")
+        ]
+        means[name] = sum(values) / len(values)
+    assert done.objective.key == "peaks.jsd_distance_mean"
+    assert done.ranked == tuple(sorted(means, key=lambda name: means[name]))
+    winner = yaml.safe_load((done.folder / "winner.yaml").read_text())
+    assert winner["model"]["filters"] == int(done.winner.removeprefix("filters="))
+    page = (done.folder / "comparison.html").read_text()
+    assert "the test chromosomes have not been read" in page
+    verdict = json.loads((done.folder / "study.json").read_text())
+    assert [row["name"] for row in verdict["ranked"]] == list(done.ranked)
+    assert verdict["scored_on"] == "validation chromosomes"
+
+
+def test_mlflow_has_one_store_with_every_configuration_and_its_validation_scores(done: Study) -> None:
+    from mlflow import MlflowClient
+
+    from kerasac.runs.tracking import local_uri
+
+    client = MlflowClient(tracking_uri=local_uri(done.folder))
+    (experiment,) = [one for one in client.search_experiments() if one.name == "tiny-study"]
+    runs = client.search_runs([experiment.experiment_id])
+    parents = {run.info.run_name: run for run in runs if run.data.tags["kerasac.kind"] == "cv"}
+    assert set(parents) == {"filters=2", "filters=6"}
+    units = [run for run in runs if run.data.tags["kerasac.kind"] == "unit"]
+    assert len(units) == 4
+    assert all("valid.peaks.jsd_distance_mean" in run.data.metrics for run in units)
+    assert not any(name.startswith("peaks.") for run in units for name in run.data.metrics)
+    assert all("valid.peaks.jsd_distance_mean" in run.data.metrics for run in parents.values())
+
+
+def test_a_study_goes_on_where_it_stopped_and_further_values_join(
+    done: Study, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(done.folder, folder)
+    again = study(tiny_folder, folder)
+    assert (again.n_trained, again.n_kept, again.ranked) == (0, 4, done.ranked)
+    shutil.rmtree(folder / "filters=2" / "fold-1")
+    (axis,) = GRID.axes
+    wider = study(tiny_folder, folder, Space((Axis(axis.key, "grid", (2, 6, 3)),), folds=(0,), default=False))
+    assert (wider.n_trained, wider.n_kept) == (1, 2)
+    assert set(wider.ranked) == {"filters=2", "filters=6", "filters=3"}
+
+
+def test_the_winner_goes_on_to_the_test_chromosomes_without_training_again(done: Study, tmp_path: Path) -> None:
+    from kerasac.config import load_experiment
+    from kerasac.runs.crossval import cross_validate
+
+    folder = tmp_path / "winner"
+    shutil.copytree(done.winner_folder, folder)
+    trained = (folder / "fold-0" / "seed-1" / "model.keras").stat().st_mtime_ns
+    result = cross_validate(load_experiment(done.folder / "winner.yaml"), folder, console=Console(quiet=True))
+    assert len(result.summary.units) == 3  # the fold that the study left out is trained now
+    assert (folder / "fold-0" / "seed-1" / "model.keras").stat().st_mtime_ns == trained
+    assert (folder / "fold-0" / "seed-1" / "scores.json").exists()
+    assert "tiny-study" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("space", "kind", "message"),
+    [
+        (Space((Axis("model.filtres", "grid", (2,)),)), KerasacError, "configuration filtres=2: .*did you mean"),
+        (Space((Axis("model.filters", "grid", (-1,)),)), KerasacError, "configuration filters=-1"),
+        (Space((Axis("model.dilated_layers", "grid", (9,)),)), KerasacError, "configuration dilated_layers=9"),
+        (Space((), folds=(7,)), ConfigError, "has 3 folds, none of number 7"),
+    ],
+)
+def test_mistakes_of_any_configuration_are_found_before_any_is_trained(
+    tiny_folder: Path, tmp_path: Path, space: Space, kind: type[KerasacError], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        study(tiny_folder, tmp_path / "study", space)
+    assert not list(tmp_path.glob("study/*/fold-*"))
+
+
+def test_a_configuration_that_equals_another_is_trained_once(tiny_folder: Path, tmp_path: Path) -> None:
+    from kerasac.runs.study import experiments_of
+
+    document = three_folds(tiny_folder).as_dict()
+    filters = document["model"]["filters"]
+    space = Space((Axis("model.filters", "grid", (filters, filters + 1)),))
+    tried, experiments = experiments_of(document, tiny_folder, space, "name")
+    assert [one.name for one in tried] == list(experiments) == ["default", f"filters={filters + 1}"]
+
+
+def test_a_folder_of_another_experiment_is_refused(done: Study, tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(done.folder, folder)
+    with pytest.raises(RunError, match="was made by another experiment"):
+        study(tiny_folder, folder, training={"batch_size": 7})

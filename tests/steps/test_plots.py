@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import simulate
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -14,7 +15,6 @@ from matplotlib.textpath import TextPath
 from PIL import Image
 from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
-from simulated import simulate
 
 from kerasac.errors import ScoreError
 from kerasac.steps.plots import (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import simulate
 from PIL import Image
-from simulated import simulate
 
 from kerasac.steps.binned_predictions import BinnedPredictions, write_binned_predictions
 from kerasac.steps.binned_scores import score_bins

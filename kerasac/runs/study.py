@@ -48,11 +48,13 @@ logger = logging.getLogger(__name__)
 class Study:
     """What came of a study.
 
+    ``read`` are all configurations with their validation scores, ``comparison`` the complete ones against the first;
     ``ranked`` are the names of the complete configurations, the best first; ``equal`` those that cannot be told from
     the best by the paired test over folds. ``failures`` are messages by unit.
     """
 
     folder: Path
+    read: tuple[Configuration, ...]
     comparison: Comparison
     objective: Metric
     ranked: tuple[str, ...]
@@ -102,6 +104,11 @@ class _Run:
         self.space, self.folder, self.console = space, folder, console
         self.tried, self.experiments = experiments_of(document, base, space, name)
         self.started = time.perf_counter()
+        self.tracker = Tracker(next(iter(self.experiments.values())), self.folder, kind="study")
+        self.trackers = {
+            configuration: Tracker(one, self.folder / configuration, kind="configuration", study=self.tracker)
+            for configuration, one in self.experiments.items()
+        }
 
     def run(self) -> Study:
         prepared = self._prepared()
@@ -111,9 +118,11 @@ class _Run:
             for configuration, one in prepared.items():
                 self._start_folder(configuration, one)
             pending = [unit for unit in units if not unit.is_done]
-            trackers = {c: Tracker(one, self.folder / c, store=self.folder) for c, one in self.experiments.items()}
-            failures = self._train(prepared, units, pending, trackers)
-            return self._judge(prepared, units, failures, len(pending), trackers)
+            failures = self._train(prepared, units, pending) if pending else {}
+            study = self._judge(prepared, units, failures, len(pending))
+            if pending:
+                self._close_tracking(study)
+            return study
 
     def _prepared(self) -> dict[str, Prepared]:
         """Check all configurations before any is trained: the first one with everything, what the others change."""
@@ -151,17 +160,22 @@ class _Run:
         check_folder(prepared, folder)
         write_origin(prepared, folder)
 
-    def _train(
-        self,
-        prepared: Mapping[str, Prepared],
-        units: Sequence[Unit],
-        pending: Sequence[Unit],
-        trackers: Mapping[str, Tracker],
-    ) -> dict[str, str]:
-        if not pending:
-            return {}
-        for configuration, tracker in trackers.items():
+    def _open_tracking(self) -> None:
+        self.tracker.open({axis.key: f"{axis.kind} {list(axis.values)}" for axis in self.space.axes})
+        for configuration, tracker in self.trackers.items():
+            tracker.problem = self.tracker.problem  # a store that the study cannot write they cannot either
             tracker.open(flat_parameters(self.experiments[configuration]))
+
+    def _close_tracking(self, study: Study) -> None:
+        for one in study.read:
+            self.trackers[one.name].close(finished=not one.missing, metrics=_means(one))
+        winner = next(one for one in study.read if one.name == study.winner)
+        self.tracker.close(finished=not study.failures, metrics=_means(winner))
+
+    def _train(
+        self, prepared: Mapping[str, Prepared], units: Sequence[Unit], pending: Sequence[Unit]
+    ) -> dict[str, str]:
+        self._open_tracking()
         scratch = self.folder / ".ray"
         remove(scratch)
         first = next(iter(prepared.values()))
@@ -173,18 +187,13 @@ class _Run:
                 decode_on_other_nodes(one.source)
             epochs = max(one.training.epochs for one in self.experiments.values())
             with ProgressView(pending, epochs, self.console, finished=len(units) - len(pending)) as view:
-                listener = Listener(view, lambda unit: trackers[unit.configuration])
+                listener = Listener(view, lambda unit: self.trackers[unit.configuration])
                 launch(prepared, pending, allotment, listener, scratch=scratch)
         shutil.rmtree(scratch, ignore_errors=True)
         return listener.failures
 
     def _judge(
-        self,
-        prepared: Mapping[str, Prepared],
-        units: Sequence[Unit],
-        failures: dict[str, str],
-        n_trained: int,
-        trackers: Mapping[str, Tracker],
+        self, prepared: Mapping[str, Prepared], units: Sequence[Unit], failures: dict[str, str], n_trained: int
     ) -> Study:
         read = [_configuration(c, one, [u for u in units if u.configuration == c]) for c, one in prepared.items()]
         complete = [one for one in read if one.scores and not one.missing]
@@ -197,6 +206,7 @@ class _Run:
         ranked = _ranked(complete, objective)
         study = Study(
             folder=self.folder,
+            read=tuple(read),
             comparison=comparison,
             objective=objective,
             ranked=ranked,
@@ -208,10 +218,6 @@ class _Run:
             seconds=time.perf_counter() - self.started,
         )
         _write(study, self.experiments[ranked[0]])
-        for configuration, tracker in trackers.items():
-            if n_trained:
-                missing = next(one.missing for one in read if one.name == configuration)
-                tracker.close(finished=not missing, metrics=_means(read, configuration))
         return study
 
 
@@ -291,8 +297,7 @@ def _equal(complete: Sequence[Configuration], objective: Metric, best: str) -> f
     return frozenset(contrast.run for contrast in against_best.contrasts if not contrast.is_different)
 
 
-def _means(read: Sequence[Configuration], name: str) -> dict[str, float]:
-    one = next(one for one in read if one.name == name)
+def _means(one: Configuration) -> dict[str, float]:
     return {
         f"valid.{windows}.{metric}": found.mean
         for windows, metrics in one.summary.metrics.items()

@@ -1,4 +1,4 @@
-"""Record runs in MLflow: a parent run an experiment, a child a fold and seed."""
+"""Record runs in MLflow: a parent run an experiment, a child a fold and seed; a study has experiments as children."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mlflow
 from mlflow import MlflowClient
@@ -35,6 +35,8 @@ _UNIT_FILES = ("history.csv", "scores.json", "scores.tsv", VALID_SCORES, "unit.j
 _PREDICTIONS = ("predictions.h5", "test.labels.0", "test.predictions.0")  # of windows, or of bins
 _SCORES = {"": "scores.json", "valid.": VALID_SCORES}  # by what is put before their metrics
 _RUN_FILES = ("experiment.yaml", "folds.json", "provenance.json", "summary.json", "summary.tsv", "report.html")
+_STUDY_FILES = ("study.json", "winner.yaml", "comparison.html", "comparison.json", "units.tsv")
+Kind = Literal["cv", "study", "configuration"]
 # Makes MLflow's pages open as those of trainings, not of language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _NOT_LOGGED = ("epoch", "seconds")
@@ -47,10 +49,12 @@ class Tracker:
     and what is missing is made up for when the same command runs again (:meth:`catch_up`).
     """
 
-    def __init__(self, experiment: Experiment, run_folder: Path, *, store: Path | None = None) -> None:
-        """Track a run's folder; ``store`` is the folder of the study that it belongs to, which has the local store."""
-        self.folder = run_folder
-        self.store_folder = store or run_folder
+    def __init__(
+        self, experiment: Experiment, run_folder: Path, *, kind: Kind = "cv", study: Tracker | None = None
+    ) -> None:
+        """Track a run's folder; a configuration of a ``study`` is a child of that run, in its store."""
+        self.folder, self.kind, self.study = run_folder, kind, study
+        self.store_folder = _store_folder(run_folder) if study is None else study.folder
         self.uri = experiment.tracking.uri or local_uri(self.store_folder)
         self.local = experiment.tracking.uri is None
         self.name = experiment.tracking.experiment or experiment.name
@@ -61,6 +65,15 @@ class Tracker:
     def open(self, parameters: Mapping[str, Any]) -> None:
         """Create or find the store, the experiment and the parent run."""
         self._guard(lambda: self._open(parameters))
+
+    @property
+    def run_id(self) -> str:
+        """The id of the parent run; only after :meth:`open`."""
+        return str(self._record["parent"])
+
+    @property
+    def _command(self) -> str:
+        return "kerasac-ray cv" if self.kind == "cv" else "kerasac-ray tune"
 
     def needs(self, units: Sequence[Unit]) -> bool:
         """Whether the store is new, or lacks some of these finished units."""
@@ -124,9 +137,10 @@ class Tracker:
         else:
             experiment_id = known.experiment_id
         if self._record.get("uri") != self.uri or not self._exists(self._record.get("parent")):
-            parent = self._store.create_run(
-                experiment_id, run_name=self.folder.name, tags={"kerasac.kind": "cv", **_SOURCE_TAGS}
-            )
+            tags = {"kerasac.kind": self.kind, **_SOURCE_TAGS, "mlflow.source.name": self._command}
+            if self.study is not None:
+                tags[_PARENT_TAG] = self.study.run_id
+            parent = self._store.create_run(experiment_id, run_name=self.folder.name, tags=tags)
             ids = {"experiment": experiment_id, "parent": parent.info.run_id}
             self._record = {"uri": self.uri, **ids, "units": {}, "logged": {}}
             self._log_params(parent.info.run_id, parameters)
@@ -147,6 +161,7 @@ class Tracker:
                 "kerasac.kind": "unit",
                 "kerasac.unit": unit.name,
                 **_SOURCE_TAGS,
+                "mlflow.source.name": self._command,
             }
             run = self._store.create_run(self._record["experiment"], run_name=unit.name, tags=tags)
             run_id = str(run.info.run_id)
@@ -217,7 +232,7 @@ class Tracker:
     def _close(self, *, finished: bool, metrics: Mapping[str, float]) -> None:
         parent = self._record["parent"]
         self._store.log_batch(parent, metrics=[_metric(name, value) for name, value in metrics.items()])
-        for name in _RUN_FILES:
+        for name in (*_RUN_FILES, *_STUDY_FILES):
             if (self.folder / name).exists():
                 self._store.log_artifact(parent, str(self.folder / name))
         self._store.set_terminated(parent, status="FINISHED" if finished else "FAILED")
@@ -242,6 +257,14 @@ class Tracker:
 
     def _write_record(self) -> None:
         write_whole(self.folder / RECORD, json.dumps(self._record, indent=1) + "\n")
+
+
+def _store_folder(run_folder: Path) -> Path:
+    """Return the folder of a run's local store: its own, or that of the study that the run is a configuration of."""
+    study = run_folder.resolve().parent
+    record = run_folder / RECORD
+    shared = record.exists() and json.loads(record.read_text())["uri"] == local_uri(study)
+    return study if shared and (study / STORE).exists() else run_folder
 
 
 def local_uri(run_folder: Path) -> str:
@@ -279,9 +302,12 @@ def serve_ui(run_folder: Path, *, host: str, port: int) -> int:
     uri = json.loads(record.read_text())["uri"] if record.exists() else ""
     if uri.startswith("http"):
         raise RunError(f"{run_folder} is tracked by the MLflow server at {uri}; open that address in a browser")
-    if not (run_folder / STORE).exists():
+    folder = (
+        run_folder if (run_folder / STORE).exists() else run_folder.resolve().parent
+    )  # of a configuration: its study's
+    if not (folder / STORE).exists():
         raise RunError(f"{run_folder} holds no MLflow store ({STORE}); run `kerasac-ray cv` first, or name its folder")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(run_folder)]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(folder)]
     command += ["--host", host, "--port", str(port), "--workers", "1"]
     # The job runner would start seven more processes, for features that are not used here.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

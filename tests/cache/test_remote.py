@@ -233,7 +233,7 @@ def test_refusal_is_named_without_the_signature(server: FileServer, cache: Path,
     ("url", "said"),
     [
         (
-            f"http://127.0.0.1:{free_port()}/a.bed",
+            "http://127.0.0.1:{port}/a.bed",
             "cannot be reached (ConnectionRefusedError); try again, check network",
         ),
         ("https://no.such.host.invalid/a.bed", "cannot be reached (gaierror)"),
@@ -241,6 +241,7 @@ def test_refusal_is_named_without_the_signature(server: FileServer, cache: Path,
     ],
 )
 def test_what_cannot_be_reached_is_named(url: str, said: str) -> None:
+    url = url.format(port=free_port())
     with pytest.raises(RemoteError) as caught:
         local_copy(url)
     assert str(caught.value).startswith(url)

@@ -78,10 +78,15 @@ def test_mlflow_has_one_store_with_every_configuration_and_its_validation_scores
     client = MlflowClient(tracking_uri=local_uri(done.folder))
     (experiment,) = [one for one in client.search_experiments() if one.name == "tiny-study"]
     runs = client.search_runs([experiment.experiment_id])
-    parents = {run.info.run_name: run for run in runs if run.data.tags["kerasac.kind"] == "cv"}
+    (top,) = [run for run in runs if run.data.tags["kerasac.kind"] == "study"]
+    parents = {run.info.run_name: run for run in runs if run.data.tags["kerasac.kind"] == "configuration"}
     assert set(parents) == {"filters=2", "filters=6"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in parents.values()} == {top.info.run_id}
+    assert {one.path for one in client.list_artifacts(top.info.run_id)} >= {"study.json", "comparison.html"}
     units = [run for run in runs if run.data.tags["kerasac.kind"] == "unit"]
     assert len(units) == 4
+    ids = {run.info.run_id for run in parents.values()}
+    assert {run.data.tags["mlflow.parentRunId"] for run in units} == ids
     assert all("valid.peaks.jsd_distance_mean" in run.data.metrics for run in units)
     assert not any(name.startswith("peaks.") for run in units for name in run.data.metrics)
     assert all("valid.peaks.jsd_distance_mean" in run.data.metrics for run in parents.values())
@@ -105,14 +110,18 @@ def test_the_winner_goes_on_to_the_test_chromosomes_without_training_again(done:
     from kerasac.config import load_experiment
     from kerasac.runs.crossval import cross_validate
 
-    folder = tmp_path / "winner"
-    shutil.copytree(done.winner_folder, folder)
+    shutil.copytree(done.folder, tmp_path / "study")
+    folder = tmp_path / "study" / done.winner
+    for record in (folder / "mlflow.json", folder.parent / "mlflow.json"):  # as if the study had been made here
+        record.write_text(record.read_text().replace(str(done.folder), str(folder.parent)))
     trained = (folder / "fold-0" / "seed-1" / "model.keras").stat().st_mtime_ns
     result = cross_validate(load_experiment(done.folder / "winner.yaml"), folder, console=Console(quiet=True))
     assert len(result.summary.units) == 3  # the fold that the study left out is trained now
     assert (folder / "fold-0" / "seed-1" / "model.keras").stat().st_mtime_ns == trained
     assert (folder / "fold-0" / "seed-1" / "scores.json").exists()
     assert "tiny-study" in (folder / "report.html").read_text()
+    assert not (folder / "mlflow.db").exists(), "the study's store has the run already"
+    assert result.tracking_problem is None
 
 
 @pytest.mark.parametrize(

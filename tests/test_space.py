@@ -55,6 +55,23 @@ def test_a_conditional_key_is_set_only_where_its_condition_holds(tmp_path: Path)
     ]
 
 
+def test_conditions_may_hang_on_each_other_but_not_in_a_circle(tmp_path: Path) -> None:
+    chain = {
+        "c": {"grid": [5, 6], "when": {"b": 1}},
+        "b": {"grid": [1, 2], "when": {"a": 1}},
+        "a": [0, 1],
+    }
+    assert values(space(tmp_path, parameters=chain, default=False)) == [
+        {"a": 0},
+        {"c": 5, "b": 1, "a": 1},
+        {"b": 2, "a": 1},
+        {"c": 6, "b": 1, "a": 1},
+    ]
+    circle = {"a": {"grid": [1], "when": {"b": 1}}, "b": {"grid": [1], "when": {"a": 1}}}
+    with pytest.raises(ConfigError, match="a, b: each has a when that waits for another"):
+        space(tmp_path, parameters=circle).configurations()
+
+
 RANDOM: dict[str, Any] = {
     "a": {"uniform": [1.0, 2.0]},
     "b": {"loguniform": [0.001, 10.0]},
@@ -123,6 +140,7 @@ def test_python_may_make_a_space(tmp_path: Path) -> None:
         ({"search": "bayes"}, "search is 'bayes'; it is one of grid, random"),
         ({"seeds": ["a"]}, "seeds is ['a']; it is a list of whole numbers"),
         ({"trials": 0, "search": "random"}, "trials is 0; it is a whole number of at least 1"),
+        ({"default": "false"}, "default is 'false'; it is true or false"),
         ({"objective": "jsd"}, "objective is 'jsd'; it is a metric of a window set"),
     ],
 )
@@ -130,6 +148,12 @@ def test_mistakes_are_named(tmp_path: Path, document: dict[str, Any], message: s
     with pytest.raises(ConfigError) as caught:
         space(tmp_path, **document)
     assert message in str(caught.value)
+
+
+def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("parameters:\n  a.b: [1, 2]\n  a.b: [8]\n")
+    with pytest.raises(ConfigError, match=r"'a\.b' is given twice"):
+        read_space(tmp_path / "s.yaml")
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def read_document(path: Path, *, data_folder: Path | None = None) -> tuple[dict[
     if not path.is_file():
         raise ConfigError(f"experiment file {path} does not exist; `kerasac-ray init > {path.name}` writes one")
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
@@ -51,10 +51,11 @@ def read_document(path: Path, *, data_folder: Path | None = None) -> tuple[dict[
     return document, (data_folder or path.parent).resolve()
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class UniqueKeys(yaml.SafeLoader):
     """Refuses a mapping that names a key twice, where plain YAML silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Make the mapping of a node."""
         seen = set()
         for key, _ in node.value:
             if key.value in seen:

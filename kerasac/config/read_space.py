@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from kerasac.config.load import UniqueKeys
 from kerasac.config.space import LISTED, RANGES, SEARCHES, Axis, Space
 from kerasac.errors import ConfigError, suggest
 
@@ -38,7 +39,7 @@ def read_space(path: Path) -> Space:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
 
@@ -79,7 +80,7 @@ def _space(document: Mapping[str, Any], mistakes: list[str]) -> Space:
         seeds=_integers(document, "seeds", mistakes),
         folds=_integers(document, "folds", mistakes),
         objective=_objective(document.get("objective"), mistakes),
-        default=bool(document.get("default", True)),
+        default=_flag(document.get("default", True), mistakes),
     )
 
 
@@ -157,6 +158,12 @@ def _integers(document: Mapping[str, Any], key: str, mistakes: list[str]) -> tup
         mistakes.append(f"{key} is {values!r}; it is a list of whole numbers, as [0, 1, 2]")
         return None
     return tuple(dict.fromkeys(listed))
+
+
+def _flag(value: Any, mistakes: list[str]) -> bool:
+    if not isinstance(value, bool):
+        mistakes.append(f"default is {value!r}; it is true or false")
+    return bool(value)
 
 
 def _objective(value: Any, mistakes: list[str]) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasac.errors import ConfigError
+
 SEARCHES = ("grid", "random")
 LISTED = ("grid", "choice")
 RANGES = ("uniform", "loguniform", "integers", "logintegers")
@@ -44,7 +46,8 @@ class Axis:
         if self.kind == "uniform":
             return float(rng.uniform(low, high))
         drawn = math.exp(rng.uniform(math.log(low), math.log(high)))
-        return round(drawn) if self.kind == "logintegers" else float(f"{drawn:.4g}")
+        rounded = round(drawn) if self.kind == "logintegers" else float(f"{drawn:.4g}")
+        return min(max(rounded, low), high)
 
     def counts(self, values: Mapping[str, Any]) -> bool:
         """Whether the key is set beside these values of others."""
@@ -97,7 +100,24 @@ class Space:
             yield self._counting({axis.key: axis.draw(rng) for axis in self.axes})
 
     def _counting(self, values: Values) -> Values:
-        return {axis.key: values[axis.key] for axis in self.axes if axis.counts(values)}
+        kept: Values = {}
+        for axis in self._ordered():
+            if axis.counts(kept):
+                kept[axis.key] = values[axis.key]
+        return {axis.key: kept[axis.key] for axis in self.axes if axis.key in kept}
+
+    def _ordered(self) -> list[Axis]:
+        """Return the axes so that what one depends on comes before it."""
+        ordered: list[Axis] = []
+        waiting = list(self.axes)
+        while waiting:
+            known = {axis.key for axis in ordered}
+            ready = [axis for axis in waiting if set(axis.when) <= known]
+            if not ready:
+                raise ConfigError(f"{', '.join(axis.key for axis in waiting)}: each has a when that waits for another")
+            ordered += ready
+            waiting = [axis for axis in waiting if axis not in ready]
+        return ordered
 
 
 def _names(found: Sequence[Values]) -> list[str]:

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from kerasac.errors import ModelError
 
-_LEAST, _GREATEST = 1e-38, 1 - 2.0**-24  # probabilities that float32 rounded to 0 or 1 have no logit
+_LEAST, _GREATEST = 1.2e-38, 1 - 2.0**-24  # probabilities that float32 rounded to 0 or 1 have no logit
 
 
 def ensemble(models: Sequence[keras.Model], *, probabilities: Collection[str] = ()) -> keras.Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,15 @@ from kerasac.steps.unit_names import unit_name
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """A run folder's experiment and its finished units, in the order of folds and seeds; or one of its units."""
+    """A run folder's experiment and its finished units, in the order of folds and seeds; or one of its units.
+
+    ``unfinished`` names the units that a whole run should have and that are not finished.
+    """
 
     folder: Path
     experiment: Experiment
     units: tuple[Unit, ...]
+    unfinished: tuple[str, ...] = ()
 
     def prepare(self, shards: ShardMap = in_process) -> Prepared:
         """Open the experiment's data as a training does.
@@ -65,7 +70,15 @@ def open_run(path: Path) -> OpenedRun:
     units = tuple(_unit(folder, run) for folder in found if is_done(folder))
     if not units:
         raise RunError(f"{path} has no finished unit; run `kerasac-ray cv` on its experiment until one is")
-    return OpenedRun(run, run_experiment(run), units)
+    experiment = run_experiment(run)
+    return OpenedRun(run, experiment, units, () if one else _unfinished(run, experiment, units))
+
+
+def _unfinished(run: Path, experiment: Experiment, units: tuple[Unit, ...]) -> tuple[str, ...]:
+    folds = json.loads((run / "folds.json").read_text(encoding="utf-8"))
+    promised = [f"fold-{fold}/seed-{seed}" for fold in folds for seed in experiment.seeds]
+    done = {unit.name for unit in units}
+    return tuple(name for name in promised if name not in done)
 
 
 def _unit(folder: Path, run: Path) -> Unit:

@@ -91,7 +91,7 @@ def _changes(experiment: Experiment, run_folder: Path) -> str:
         for key in dict.fromkeys((*flat_before, *flat_after))
         if flat_before.get(key) != flat_after.get(key) and key.split(".")[0] not in UNIT_INDEPENDENT
     ]
-    return "; ".join(changed[:4]) or "the array or a BED file changed since"
+    return "; ".join(changed[:4]) or "the array or a BED file changed since, or it is of an older version"
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

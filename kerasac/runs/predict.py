@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,19 @@ from kerasac.genome.assembly import Assembly
 from kerasac.genome.centering import Center
 from kerasac.genome.intervals import Intervals
 from kerasac.runs.lock import run_lock
+from kerasac.runs.merge_predictions import HELD_OUT, merge_predictions, prediction_facts
 from kerasac.runs.prediction_workers import run_shards
 from kerasac.runs.trained import Trained, groups_by_chrom, open_trained
 from kerasac.sampling.given_windows import GivenWindows, joined, windows_along, windows_of_regions
-from kerasac.steps.binned_predictions import predictions_path, write_binned_predictions
-from kerasac.steps.calibration import Calibration, read_calibration
-from kerasac.steps.merge import merged_blocks
-from kerasac.steps.predicted_bins import merged_bins
+from kerasac.steps.binned_predictions import predictions_path
 from kerasac.steps.prediction_data import open_reading
 from kerasac.steps.prediction_job import PredictionJob, join
-from kerasac.steps.prediction_shards import SHARD_WINDOWS, PredictionFacts, write_blocks
-from kerasac.steps.predictions import open_predictions
+from kerasac.steps.prediction_shards import SHARD_WINDOWS
 from kerasac.steps.write_layouts import LayoutName, check_layout, write_layout
 from kerasac.store.labels.table import open_table
 
 _JOB = "job.json"
-_HELD_OUT = "each chromosome by the folds that test on it"
 Progress = Callable[[int, int], None]
-Files = Mapping[tuple[int, ...], list[Path]]
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +81,12 @@ class PredictRequest:
     shard_windows: int = SHARD_WINDOWS
     overwrite: bool = False
 
+    def __post_init__(self) -> None:
+        if self.shard_windows < 1 or self.shard_windows & (self.shard_windows - 1):
+            raise ConfigError(
+                f"shard_windows is {self.shard_windows}; it is a power of two, as chunks have to divide it"
+            )
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -128,10 +129,10 @@ def predict_to_file(request: PredictRequest, progress: Progress | None = None) -
     by_chrom = groups_by_chrom(trained, reading.assembly, held_out=held_out)
     given, groups, group_of = _with_models(given, by_chrom, reading.assembly)
     parts = request.out.with_name(f"{request.out.name}.parts")
-    how = _HELD_OUT if held_out else ("the average of all" if len(trained.models) > 1 else "as it is")
+    how = HELD_OUT if held_out else ("the average of all" if len(trained.models) > 1 else "as it is")
     job = PredictionJob(
         reading=reading,
-        facts=_facts(trained, reading.assembly, how=how, calibrated=calibrated),
+        facts=prediction_facts(trained, reading.assembly, how=how, calibrated=calibrated),
         models=trained.models,
         groups=groups,
         windows=given.windows,
@@ -145,14 +146,17 @@ def predict_to_file(request: PredictRequest, progress: Progress | None = None) -
     dropped = _write_dropped(request.out, given.dropped)
     n_models = len({i for group in groups for i in group})
     out = predictions_path(request.out) if trained.is_binned else request.out
-    return Predicted(out, len(given.windows), n_now, given.left_out, n_models, how, calibrated, dropped)
+    left_out = dict(given.left_out)
+    if trained.unfinished and held_out:
+        left_out[f"units that are not finished ({', '.join(trained.unfinished)})"] = len(trained.unfinished)
+    return Predicted(out, len(given.windows), n_now, left_out, n_models, how, calibrated, dropped)
 
 
 def _run(job: PredictionJob, request: PredictRequest, progress: Progress | None) -> int:
     """Do what is missing and write the file; returns the number of windows that were predicted now."""
     digest = job.digest()
     out = predictions_path(request.out) if job.is_binned else request.out
-    if _is_there(out, digest, overwrite=request.overwrite):
+    if _is_there(out, digest, request.layout, overwrite=request.overwrite):
         return 0
     job.folder.mkdir(parents=True, exist_ok=True)
     with run_lock(job.folder):
@@ -165,33 +169,33 @@ def _run(job: PredictionJob, request: PredictRequest, progress: Progress | None)
             if progress is not None:
                 progress(before + n_now, total)
         whole = job.folder / "whole.h5"
-        attrs = {"job": digest}
+        attrs = {"job": digest, "layout": str(request.layout)}
         if request.layout is LayoutName.KERASAC or job.is_binned:
             join(job, request.out, attrs)
         else:
             join(job, whole, attrs)
             write_layout(whole, request.out, request.layout, attrs)
-    remove(job.folder)
+        remove(job.folder)
     return n_now
 
 
-def _is_there(out: Path, digest: str, *, overwrite: bool) -> bool:
+def _is_there(out: Path, digest: str, layout: LayoutName, *, overwrite: bool) -> bool:
     """Whether the file is this prediction already; raises RunError when it is something else."""
     if not out.exists() or overwrite:
         return False
-    if _job_of(out) == digest:
+    if _facts_in(out) == (digest, layout):
         return True
     raise RunError(f"{out} is there already, and not of these models and windows; choose another --out, or --overwrite")
 
 
-def _job_of(path: Path) -> str | None:
-    """Return the digest of the prediction that a file holds; None of any other file."""
+def _facts_in(path: Path) -> tuple[str, str] | None:
+    """Return the digest and the layout of the prediction that a file holds; None of any other file."""
     try:
         with h5py.File(path, "r") as file:
             if "pred_0" in file or "predictions" in file:
-                return str(file.attrs.get("job"))
+                return str(file.attrs.get("job")), str(file.attrs.get("layout"))
         with open_table(path) as table:
-            return str(table.settings.get("job"))
+            return str(table.settings.get("job")), str(table.settings.get("layout"))
     except (OSError, KerasacError):
         return None
 
@@ -247,60 +251,27 @@ def _with_models(
 
 def _merge(trained: Trained, request: PredictRequest, calibrated: bool) -> Predicted:
     """Put together what the units have predicted of their test chromosomes."""
+    _check_merge(trained, request)
+    out = predictions_path(request.out) if trained.is_binned else request.out
+    if out.exists() and not request.overwrite:
+        raise RunError(f"{out} is there already; choose another --out, or --overwrite")
+    n_windows = merge_predictions(
+        trained, request.out, request.layout, corrected=request.corrected, calibrated=calibrated
+    )
+    left_out = {f"units that are not finished ({', '.join(trained.unfinished)})": len(trained.unfinished)}
+    return Predicted(
+        out, n_windows, 0, left_out if trained.unfinished else {}, len(trained.models), HELD_OUT, calibrated
+    )
+
+
+def _check_merge(trained: Trained, request: PredictRequest) -> None:
     if not trained.units:
         raise ConfigError(f"say where {request.sources[0]} is to predict: --regions, --chroms or --genome")
     if request.held_out is False:
         raise ConfigError("all models together have no test windows; say where: --regions, --chroms or --genome")
-    out = predictions_path(request.out) if trained.is_binned else request.out
-    if out.exists() and not request.overwrite:
-        raise RunError(f"{out} is there already; choose another --out, or --overwrite")
-    files = trained.prediction_files(corrected=request.corrected)
-    calibrations = _calibrations(trained) if calibrated else dict.fromkeys(trained.models)
-    merge = _merge_bins if trained.is_binned else _merge_profiles
-    n_windows = merge(trained, request, files, calibrations)
-    return Predicted(out, n_windows, 0, {}, len(trained.models), _HELD_OUT, calibrated)
-
-
-def _merge_bins(
-    trained: Trained, request: PredictRequest, files: Files, calibrations: Mapping[Path, Calibration | None]
-) -> int:
-    by_prefix = {
-        path: calibrations[trained.models[i]]
-        for places, paths in files.items()
-        for i, path in zip(places, paths, strict=True)
-    }
-    merged = merged_bins(list(files.values()), by_prefix)
-    write_binned_predictions(request.out, merged)
-    return len(merged.labels)
-
-
-def _merge_profiles(
-    trained: Trained, request: PredictRequest, files: Files, calibrations: Mapping[Path, Calibration | None]
-) -> int:
-    n_windows = 0
-    for paths in files.values():
-        with open_predictions(paths[0]) as file:
-            n_windows += file.n_windows
-    blocks = (
-        block
-        for places, paths in files.items()
-        for block in merged_blocks(paths, [calibrations[trained.models[i]] for i in places])
-    )
-    facts = _facts(trained, trained.assembly(), how=_HELD_OUT, calibrated=any(calibrations.values()))
-    if request.layout is LayoutName.KERASAC:
-        write_blocks(request.out, blocks, n_windows, facts)
-        return n_windows
-    whole = request.out.with_name(f".{request.out.name}.whole.h5")
-    try:
-        write_blocks(whole, blocks, n_windows, facts)
-        write_layout(whole, request.out, request.layout, {})
-    finally:
-        remove(whole)
-    return n_windows
-
-
-def _calibrations(trained: Trained) -> dict[Path, Calibration | None]:
-    return {path: read_calibration(calibration, path) for path, calibration in trained.calibrations.items()}
+    if request.fasta is not None or not request.labelled:
+        option = "--no-labels" if request.fasta is None else "--fasta"
+        raise ConfigError(f"{option} needs windows to predict: --regions, --chroms or --genome")
 
 
 def _is_calibrated(trained: Trained, request: PredictRequest) -> bool:
@@ -321,20 +292,12 @@ def _is_calibrated(trained: Trained, request: PredictRequest) -> bool:
     return True
 
 
-def _facts(trained: Trained, assembly: Assembly, *, how: str, calibrated: bool) -> PredictionFacts:
-    attrs = {"models": [str(path) for path in trained.models], "predicted_by": how, "calibrated": calibrated}
-    sizes = assembly.as_dict()
-    if trained.is_binned:
-        return PredictionFacts(trained.tasks, "none", 0.0, sizes, attrs)
-    spec = trained.counts_spec
-    return PredictionFacts(trained.tasks, spec.transform, spec.pseudocount, sizes, attrs)
-
-
 def _write_dropped(out: Path, dropped: Intervals | None) -> Path | None:
-    """List the regions that have no window beside the predictions."""
-    if dropped is None or not len(dropped):
-        return None
+    """List the regions that have no window beside the predictions; an older list goes."""
     path = out.with_name(f"{out.name}.left_out.bed")
+    if dropped is None or not len(dropped):
+        path.unlink(missing_ok=True)
+        return None
     rows = zip(dropped.chrom.tolist(), dropped.start.tolist(), dropped.end.tolist(), strict=True)
     write_whole(path, "".join(f"{chrom}\t{start}\t{end}\n" for chrom, start, end in rows))
     return path

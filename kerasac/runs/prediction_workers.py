@@ -31,6 +31,8 @@ def run_shards(job: PredictionJob, shards: Sequence[int], *, workers: int | None
     RunError
         When an actor died again and again, or Ray has no room for so many.
     """
+    if not shards:
+        return
     if workers == 1 or (workers is None and not os.environ.get("RAY_ADDRESS") and usable_cpus() < 2 * CPUS_EACH):
         load_keras_quietly(threads=usable_cpus(), gpus=True)
         yield from (predict_shard(job, shard) for shard in shards)

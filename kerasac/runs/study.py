@@ -25,9 +25,16 @@ from kerasac.runs.nodes import decode_on_other_nodes, node_shards
 from kerasac.runs.origin import check_folder, write_origin
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.session import closing_ray, ray_session
+from kerasac.runs.study_verdict import (
+    compared_metrics,
+    equal_to_best,
+    objective_key,
+    ranked_by,
+    validated,
+    validation_means,
+)
 from kerasac.runs.tracking import Tracker, flat_parameters
 from kerasac.runs.unit import Unit
-from kerasac.runs.unit_scores import VALID_SCORES
 from kerasac.steps.check import checked
 from kerasac.steps.comparison import Comparison, Metric, compare
 from kerasac.steps.comparison_report import write_comparison
@@ -37,8 +44,9 @@ from kerasac.steps.prepared import Prepared
 
 WINNER = "winner.yaml"
 _SCORED_ON = (
-    "All scores here are of the validation chromosomes, by which the best epoch of each training was chosen too; the "
-    "test chromosomes have not been read."
+    "All scores here are of each fold's validation chromosomes, by which the best epoch of each training was chosen "
+    "too; no model has been scored on the test chromosomes of its fold. As a chromosome validates one fold and tests "
+    "another, the cross-validation of a configuration that was chosen here is slightly optimistic."
 )
 
 logger = logging.getLogger(__name__)
@@ -104,6 +112,7 @@ class _Run:
         self.space, self.folder, self.console = space, folder, console
         self.tried, self.experiments = experiments_of(document, base, space, name)
         self.started = time.perf_counter()
+        self.objective = ""  # known once the data are open
         self.tracker = Tracker(next(iter(self.experiments.values())), self.folder, kind="study")
         self.trackers = {
             configuration: Tracker(one, self.folder / configuration, kind="configuration", study=self.tracker)
@@ -112,6 +121,7 @@ class _Run:
 
     def run(self) -> Study:
         prepared = self._prepared()
+        self.objective = objective_key(self.space, next(iter(prepared.values())))
         units = self._units(prepared)
         self.folder.mkdir(parents=True, exist_ok=True)
         with run_lock(self.folder):
@@ -168,9 +178,9 @@ class _Run:
 
     def _close_tracking(self, study: Study) -> None:
         for one in study.read:
-            self.trackers[one.name].close(finished=not one.missing, metrics=_means(one))
+            self.trackers[one.name].close(finished=not one.missing, metrics=validation_means(one))
         winner = next(one for one in study.read if one.name == study.winner)
-        self.tracker.close(finished=not study.failures, metrics=_means(winner))
+        self.tracker.close(finished=not study.failures, metrics=validation_means(winner))
 
     def _train(
         self, prepared: Mapping[str, Prepared], units: Sequence[Unit], pending: Sequence[Unit]
@@ -195,24 +205,24 @@ class _Run:
     def _judge(
         self, prepared: Mapping[str, Prepared], units: Sequence[Unit], failures: dict[str, str], n_trained: int
     ) -> Study:
-        read = [_configuration(c, one, [u for u in units if u.configuration == c]) for c, one in prepared.items()]
+        read = [validated(c, one, [u for u in units if u.configuration == c]) for c, one in prepared.items()]
         complete = [one for one in read if one.scores and not one.missing]
         if not complete:
             lines = [f"{name}: {message}" for name, message in failures.items()]
             raise RunError("\n".join(["no configuration is finished; the same command goes on.", *lines]))
-        objective = _objective(self.space, complete[0])
-        comparison = compare(complete, metrics=_metrics(objective, complete[0]))
+        (objective,) = compare(complete[:1], metrics=[self.objective]).metrics
+        comparison = compare(complete, metrics=compared_metrics(objective, complete[0]))
         comparison = replace(comparison, about=_SCORED_ON)
-        ranked = _ranked(complete, objective)
+        ranked = ranked_by(complete, objective)
         study = Study(
             folder=self.folder,
             read=tuple(read),
             comparison=comparison,
             objective=objective,
             ranked=ranked,
-            equal=_equal(complete, objective, ranked[0]),
+            equal=equal_to_best(complete, objective, ranked[0]),
             settings={one.name: one.values for one in self.tried},
-            failures=failures | {f"{one.name}/{unit}": "unfinished" for one in read for unit in one.missing},
+            failures={f"{one.name}/{unit}": "unfinished" for one in read for unit in one.missing} | failures,
             n_trained=n_trained,
             n_kept=len(units) - n_trained,
             seconds=time.perf_counter() - self.started,
@@ -239,71 +249,6 @@ def experiments_of(
         tried.append(configuration)
         experiments[configuration.name] = experiment
     return tried, experiments
-
-
-def _configuration(name: str, prepared: Prepared, units: Sequence[Unit]) -> Configuration:
-    """Return what a configuration's units scored on validation, for a comparison by those chromosomes."""
-    scores, missing = {}, []
-    for unit in units:
-        path = unit.folder / VALID_SCORES
-        if unit.is_done and path.exists():
-            scores[unit.name] = json.loads(path.read_text(encoding="utf-8"))
-        else:
-            missing.append(unit.name)
-    splits = {
-        f"fold-{unit.fold.index}": {"train": unit.fold.train, "valid": unit.fold.test, "test": unit.fold.valid}
-        for unit in units
-    }
-    keys = {key: str(value) for key, value in flat_parameters(prepared.experiment).items()}
-    folder = Path(units[0].run_folder)
-    return Configuration(name, folder, scores, splits, tuple(missing), keys)
-
-
-def _objective(space: Space, one: Configuration) -> Metric:
-    """Return the metric that decides: the space's, else by what is predicted."""
-    by_kind = {
-        "profile windows": "peaks.jsd_distance_mean",
-        "bins of classes": "all.auprc",
-        "bins of values": "all.pearson",
-    }
-    key = space.objective or by_kind[one.kind]
-    (metric,) = compare([one], metrics=[key]).metrics
-    return metric
-
-
-def _metrics(objective: Metric, one: Configuration) -> list[str]:
-    """Return the metrics that are compared: the objective, and those that a summary shows first."""
-    return list(dict.fromkeys([objective.key, *(metric.key for metric in compare([one]).metrics)]))
-
-
-def _value(one: Configuration, metric: Metric) -> float | None:
-    found = one.summary.get(metric.windows, metric.name)
-    return None if found is None else found.mean
-
-
-def _ranked(complete: Sequence[Configuration], objective: Metric) -> tuple[str, ...]:
-    values = {one.name: _value(one, objective) for one in complete}
-    defined = {name: value for name, value in values.items() if value is not None}
-    if not defined:
-        raise RunError(f"the objective {objective.key} is not defined for any configuration; choose another")
-    return tuple(sorted(defined, key=lambda name: defined[name], reverse=objective.better == "higher"))
-
-
-def _equal(complete: Sequence[Configuration], objective: Metric, best: str) -> frozenset[str]:
-    """Name the configurations whose difference to the best is noise, as far as the folds can tell."""
-    if len(complete) < 2:
-        return frozenset()
-    against_best = compare(complete, baseline=best, metrics=[objective.key])
-    return frozenset(contrast.run for contrast in against_best.contrasts if not contrast.is_different)
-
-
-def _means(one: Configuration) -> dict[str, float]:
-    return {
-        f"valid.{windows}.{metric}": found.mean
-        for windows, metrics in one.summary.metrics.items()
-        for metric, found in metrics.items()
-        if found.mean is not None
-    }
 
 
 def _write(study: Study, winner: Experiment) -> None:

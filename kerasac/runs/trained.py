@@ -11,6 +11,8 @@ from kerasac.config import Experiment, OutputSpec, load_experiment
 from kerasac.errors import ConfigError, ModelError, RunError
 from kerasac.genome.assembly import Assembly
 from kerasac.models.contract import Contract, Port, contract_of
+from kerasac.models.loss_names import label_loss
+from kerasac.models.own_model import is_own
 from kerasac.models.registry import Parameters, read_parameters
 from kerasac.runs.bias_stage import CORRECTED, CORRECTED_PREDICTIONS
 from kerasac.runs.opened import OpenedRun, open_run
@@ -26,13 +28,15 @@ _MODEL = "model.keras"
 class Trained:
     """Models of one experiment; ``units`` are theirs, or empty for files that are of no run.
 
-    ``is_run``: whether a whole run was named, whose folds share the genome among them.
+    ``is_run``: whether a whole run was named, whose folds share the genome among them; ``unfinished`` are units that it
+    should have.
     """
 
     experiment: Experiment
     models: tuple[Path, ...]
     units: tuple[Unit, ...]
     is_run: bool
+    unfinished: tuple[str, ...] = ()
 
     @cached_property
     def contract(self) -> Contract:
@@ -122,7 +126,7 @@ def open_trained(sources: Sequence[Path], experiment: Path | None, *, corrected:
         for unit in run.units
     )
     is_run = len(sources) == 1 and sources[0].resolve() == runs[0].folder
-    return Trained(runs[0].experiment, models, units, is_run)
+    return Trained(runs[0].experiment, models, units, is_run, runs[0].unfinished if is_run else ())
 
 
 def groups_by_chrom(trained: Trained, assembly: Assembly, *, held_out: bool) -> list[tuple[int, ...]]:
@@ -160,10 +164,19 @@ def _model_of(unit: Unit, name: str) -> Path:
 
 
 def _check_alike(runs: Sequence[OpenedRun], sources: Sequence[Path]) -> None:
-    first = contract_of(runs[0].experiment)
+    first = _ends(runs[0].experiment)
     for run, source in zip(runs[1:], sources[1:], strict=True):
-        if contract_of(run.experiment) != first:
+        if _ends(run.experiment) != first:
             raise RunError(
-                f"{sources[0]} and {source} take or give different things (inputs, flanks, tasks or transforms), so "
-                "their predictions have no average"
+                f"{sources[0]} and {source} take or give different things (inputs, flanks, tasks, transforms, "
+                "pseudocounts, or the loss of bins), so their predictions have no average"
             )
+
+
+def _ends(experiment: Experiment) -> tuple[object, ...]:
+    """Return what decides the meaning of a model's inputs and outputs."""
+    contract = contract_of(experiment)
+    pseudocounts = tuple((spec.name, spec.pseudocount) for spec in (*experiment.inputs, *experiment.outputs))
+    losses = tuple(label_loss(experiment.loss, port) for port in contract.outputs) if experiment.labels else ()
+    own = experiment.model.architecture if is_own(experiment.model.architecture) else ""
+    return contract, pseudocounts, losses, own

@@ -22,7 +22,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Last word of the random generator's seed, where training windows have the epoch. Validation and test windows
 # take no seed of the experiment, so that all seeds of a fold are judged on the same windows.
-VALID_SEED, TEST_SEED = 1_000_001, 1_000_002
+VALID_SEED, TEST_SEED, SCORED_VALID_SEED = 1_000_001, 1_000_002, 1_000_003
 _MAX_ROUNDS = 50
 _MAX_MOVES = 10
 _LEAST_SHARE, _MAX_TRIES = 1e-3, 500_000  # of positions that pass, and of positions tried at once
@@ -177,10 +177,14 @@ class SamplingPlan:
 
     def test(self) -> Windows:
         """Return the scored windows: every peak of the test chromosomes, and background windows drawn once."""
-        rng = np.random.default_rng([self.fold.index, TEST_SEED])
-        peaks = self._test.test_peaks.middle
-        background = self._draw_background(self._test, rng, round(self.background_ratio * len(peaks)), accept_all)
-        return _peaks_and_background(peaks, background)
+        return self._scored(self._test, TEST_SEED)
+
+    def scored_valid(self) -> Windows:
+        """Return what would be scored were the validation chromosomes those of the test.
+
+        Unlike :meth:`valid` they do not depend on how training windows are drawn, so configurations can be compared.
+        """
+        return self._scored(self._valid, SCORED_VALID_SEED)
 
     def background(
         self, split: str, rng: np.random.Generator, n: int | None, accept: Accept, limits: Limits = _MIN_AND_MAX
@@ -222,6 +226,12 @@ class SamplingPlan:
     def digest(self, epochs: int) -> str:
         """Return 16 hex digits that identify every window of training, validation and test."""
         return plan_digest([self.valid(), self.test()], self.train, epochs)
+
+    def _scored(self, found: Candidates, word: int) -> Windows:
+        rng = np.random.default_rng([self.fold.index, word])
+        peaks = found.test_peaks.middle
+        background = self._draw_background(found, rng, round(self.background_ratio * len(peaks)), accept_all)
+        return _peaks_and_background(peaks, background)
 
     def _split(self, candidates: Candidates, name: str) -> Candidates:
         found = candidates.on(self.fold.split(name))

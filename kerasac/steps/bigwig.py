@@ -22,6 +22,8 @@ from kerasac.store.bigwig_tracks import Written, write_bigwigs
 
 Array = npt.NDArray[Any]
 
+_ARRAYS_HELD = 6  # of a block: logits, shares, counts, …
+_LEAST_SHARE = 1e-12
 LABEL_PSEUDOCOUNT = 1e-4  # added to observed shares before their logit, as in kerasAC
 TRACKS: Mapping[str, str] = {
     "predictions_counts": "predicted counts a base: the predicted share times the predicted counts of the window",
@@ -126,6 +128,10 @@ class _PredictionTracks:
     def width_bp(self) -> int:
         return self.file.n_bases
 
+    @property
+    def row_bytes(self) -> int:
+        return 8 * _ARRAYS_HELD * self.file.n_bases * len(self.file.tasks)  # float64, of all tasks
+
     def values(self, rows: slice) -> dict[str, Array]:
         block = _Values(self.file, rows)
         arrays = {track: _MAKE[track](block) for track in dict.fromkeys(track for _, track in self.tracks.values())}
@@ -143,6 +149,12 @@ class _Values:
         """Predicted shares."""
         shares: Array = softmax(self.file.logits(self.rows).astype(np.float64), axis=1)
         return shares
+
+    @cached_property
+    def predicted_logits(self) -> Array:
+        """Logits of predicted shares; one that rounds to 1 counts as one just below it."""
+        found: Array = logit(np.clip(self.predicted, _LEAST_SHARE, 1 - _LEAST_SHARE))
+        return found
 
     @cached_property
     def predicted_counts(self) -> Array:
@@ -172,10 +184,10 @@ class _Values:
 _MAKE: Mapping[str, Callable[[_Values], Array]] = {
     "predictions_counts": lambda block: block.predicted_counts,
     "predictions_prob": lambda block: block.predicted,
-    "predictions_logits": lambda block: np.asarray(logit(block.predicted)),
+    "predictions_logits": lambda block: block.predicted_logits,
     "labels_counts": lambda block: block.counts,
     "labels_prob": lambda block: block.observed,
     "labels_logits": _Values.label_logits,
     "delta_prob": lambda block: block.observed - block.predicted,
-    "delta_logits": lambda block: block.label_logits() - logit(block.predicted),
+    "delta_logits": lambda block: block.label_logits() - block.predicted_logits,
 }

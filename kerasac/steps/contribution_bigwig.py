@@ -79,6 +79,11 @@ class _Contributions:
     width_bp: int
     names: tuple[str, ...] = (TRACK,)
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that reading a window takes: scores, sequence and their product of four bases."""
+        return 4 * 4 * 3 * self.width_bp
+
     def values(self, rows: slice) -> Mapping[str, Array]:
         """Read contributions of the bases that are there, (n, L) float32."""
         scores, sequence = (self.file[name][rows] for name in (self.layout.scores, self.layout.sequence))
@@ -98,7 +103,10 @@ def _tracks(file: h5py.File, layout: _Layout, source: Path, regions: Path | None
         raise ScoreError(f"{source} does not say where its windows are; give the file of their --regions")
     peaks = read_peaks(regions, assembly, Center.SUMMIT)
     if len(peaks.centers) != n or peaks.skipped:
-        raise ScoreError(f"{regions} has {peaks.n_read:,} regions, {source} {n:,} windows; give those it was made of")
+        skipped = "".join(f", {count:,} {why}" for why, count in peaks.skipped.items())
+        raise ScoreError(
+            f"{regions} has {peaks.n_read:,} regions{skipped}, {source} {n:,} windows; give those it was made of"
+        )
     place = np.searchsorted(assembly.offsets, peaks.centers, side="right") - 1
     start = peaks.centers - assembly.offsets[place] - width // 2
     return _Contributions(file, layout, np.asarray(assembly.names)[place], start, width)

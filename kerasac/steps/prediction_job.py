@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,14 @@ from kerasac.sampling.plan import Windows
 from kerasac.steps.calibration import CALIBRATION, read_calibration
 from kerasac.steps.predicted_bins import write_predicted_bins
 from kerasac.steps.prediction_data import Reading
-from kerasac.steps.prediction_shards import SHARD_WINDOWS, PredictionFacts, PredictionWriter, join_shards
+from kerasac.steps.prediction_shards import (
+    SHARD_WINDOWS,
+    Block,
+    PredictionFacts,
+    PredictionWriter,
+    join_shards,
+    joined_blocks,
+)
 
 if TYPE_CHECKING:
     from kerasac.steps.predict import Member
@@ -77,6 +84,7 @@ class PredictionJob:
                 "windows": [self.windows.digest(), self.groups, groups, self.shard_windows],
                 "data": [self.reading.labelled, *self.reading.source.content()],
                 "contract": repr(self.reading.contract),
+                "counts": [self.reading.log_rates, self.facts.transform, self.facts.pseudocount],
             }
         )
 
@@ -109,32 +117,29 @@ def join(job: PredictionJob, out: Path, attrs: Mapping[str, Any]) -> None:
 def _predict_profiles(job: PredictionJob, shard: int, windows: Windows, group_of: IntArray) -> None:
     from kerasac.steps.predict import predicted_blocks
 
+    blocks: list[Block] = []
+    order = []
+    for group in np.unique(group_of).tolist():  # each once: places in the order of a file jump between chromosomes
+        rows = np.flatnonzero(group_of == group)
+        blocks += predicted_blocks(_members(job, job.groups[group]), job.reading, windows.take(rows))
+        order.append(rows)
     with (
         whole_file(job.part(shard)) as beside,
         PredictionWriter(beside, len(windows), job.shard_windows) as writer,
     ):
-        for group, part in _by_group(windows, group_of):
-            for block in predicted_blocks(_members(job, job.groups[group]), job.reading, part):
-                writer.write(block)
+        writer.write(blocks[0] if len(blocks) == 1 else joined_blocks(blocks, np.argsort(np.concatenate(order))))
 
 
 def _predict_values(job: PredictionJob, shard: int, windows: Windows, group_of: IntArray) -> None:
     from kerasac.steps.predict_bins import predicted_values
 
-    found = [
-        values
-        for group, part in _by_group(windows, group_of)
-        for values, _ in predicted_values(_members(job, job.groups[group]), job.reading, part)
-    ]
+    values = np.empty((len(windows), len(job.facts.tasks)), dtype=np.float32)
+    for group in np.unique(group_of).tolist():
+        rows = np.flatnonzero(group_of == group)
+        found = predicted_values(_members(job, job.groups[group]), job.reading, windows.take(rows))
+        values[rows] = np.concatenate([predicted for predicted, _ in found])
     with whole_file(job.part(shard)) as beside, beside.open("wb") as file:
-        np.save(file, np.concatenate(found))
-
-
-def _by_group(windows: Windows, group_of: IntArray) -> Iterator[tuple[int, Windows]]:
-    """Yield stretches of windows that the same models predict."""
-    starts = np.flatnonzero(np.diff(group_of, prepend=-1)).tolist()
-    for low, high in zip(starts, [*starts[1:], len(group_of)], strict=True):
-        yield int(group_of[low]), windows.take(slice(low, high))
+        np.save(file, values)
 
 
 def _members(job: PredictionJob, group: Sequence[int]) -> list[Member]:

@@ -73,6 +73,13 @@ class Block(NamedTuple):
         return {name: values for name, values in found.items() if values is not None}
 
 
+def joined_blocks(blocks: Sequence[Block], order: npt.NDArray[np.int64]) -> Block:
+    """Return the rows of all blocks, one after the other, in another order."""
+    columns = zip(*blocks, strict=True)
+    joined: Any = [None if column[0] is None else np.concatenate(column)[order] for column in columns]
+    return Block(*joined)
+
+
 class PredictionWriter(AbstractContextManager["PredictionWriter"]):
     """Writes blocks one after the other to a file of ``n_windows``; memory does not grow with them.
 

@@ -44,9 +44,9 @@ def write_layout(source: Path, out: Path, layout: LayoutName, attrs: Mapping[str
     """Write a predictions file in another tool's layout, a block at a time; it appears when it is complete.
 
     ``chrombpnet``: ``coords/coords_{chrom,center,peak}``, ``predictions/profs`` (N, L) shares of the softmax and
-    ``predictions/logcounts`` (N,). ``bpnet``: ``coords/coords_{chrom,start,end}``, ``predictions/{pred,true}_profs``
-    (N, L, T), predicted and observed counts a base, and ``{pred,true}_logcounts`` (N, T). Log counts are
-    log(1 + count) in both, whatever the model's transform.
+    ``predictions/logcounts`` (N,). ``bpnet``: ``coords/coords_{chrom,start,end,peak}``,
+    ``predictions/{pred,true}_profs`` (N, L, T), predicted and observed counts a base, and ``{pred,true}_logcounts``
+    (N, T). Log counts are log(1 + count) in both, whatever the model's transform.
     """
     with open_predictions(source) as file:
         check_layout(layout, file.tasks)
@@ -66,11 +66,11 @@ def write_layout(source: Path, out: Path, layout: LayoutName, attrs: Mapping[str
 
 
 def _coordinates(file: PredictionFile, layout: LayoutName) -> dict[str, Array]:
+    shared = {"coords_chrom": file.chrom, "coords_peak": file.is_peak.astype(np.int64)}
     if layout is LayoutName.CHROMBPNET:
-        peak = file.is_peak.astype(np.int64)
-        return {"coords_chrom": file.chrom, "coords_center": file.center, "coords_peak": peak}
+        return {**shared, "coords_center": file.center}
     start = file.center - file.n_bases // 2
-    return {"coords_chrom": file.chrom, "coords_start": start, "coords_end": start + file.n_bases}
+    return {**shared, "coords_start": start, "coords_end": start + file.n_bases}
 
 
 def _rows(n: int) -> Iterator[slice]:

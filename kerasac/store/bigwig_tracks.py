@@ -17,7 +17,7 @@ from kerasac.genome.assembly import Assembly, IntArray
 
 Array = npt.NDArray[Any]
 
-_BLOCK_BYTES = 1 << 27  # of values held at a time, where windows are in genome order
+_BLOCK_BYTES = 1 << 26  # of what is read at a time, where windows are in genome order
 
 
 class WindowTracks(Protocol):
@@ -38,6 +38,10 @@ class WindowTracks(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the tracks."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that reading a window takes while its values are worked out."""
 
     def values(self, rows: slice) -> Mapping[str, Array]:
         """Read values by track, (n, width_bp) each."""
@@ -73,8 +77,10 @@ def write_bigwigs(tracks: WindowTracks, paths: Mapping[str, Path], assembly: Ass
             files[name] = pyBigWig.open(str(beside), "w")
             stack.callback(files[name].close)
             files[name].addHeader(list(assembly.as_dict().items()))
-        for chrom in assembly.names:
-            for start, values in _stretches(tracks, np.flatnonzero(tracks.chrom == chrom)):
+        names, place = np.unique(tracks.chrom, return_inverse=True)
+        for chrom in (name for name in assembly.names if name in set(names.tolist())):
+            rows = np.flatnonzero(place == np.searchsorted(names, chrom))
+            for start, values in _stretches(tracks, rows):
                 for name, file in files.items():
                     stretch = np.ascontiguousarray(values[name], dtype=np.float32)
                     file.addEntries(chrom, int(start), values=stretch, span=1, step=1)
@@ -102,10 +108,9 @@ def nearest_bounds(starts: IntArray, width_bp: int) -> tuple[IntArray, IntArray]
 
     A base half way between two centres is the right one's. Of windows at one place the first has all, the others none.
     """
-    center = starts + width_bp // 2
     low, high = starts.copy(), starts + width_bp
-    middle = (center[:-1] + center[1:]) // 2
-    same = center[:-1] == center[1:]
+    middle = (starts[:-1] + starts[1:] + width_bp) // 2
+    same = starts[:-1] == starts[1:]
     high[:-1] = np.minimum(high[:-1], np.where(same, high[:-1], middle))
     low[1:] = np.maximum(low[1:], middle)
     if same.any():  # the first of each place passes on the bound of the last, the others have none
@@ -129,7 +134,7 @@ def _in_order(tracks: WindowTracks, order: IntArray) -> Iterator[tuple[slice, di
     """Yield places in ``order`` with the values there: a block at a time where the file has this order too."""
     if not len(order):
         return
-    size = max(1, _BLOCK_BYTES // (4 * tracks.width_bp * len(tracks.names)))
+    size = max(1, _BLOCK_BYTES // tracks.row_bytes)
     if (np.diff(order) > 0).all() and order[-1] - order[0] < 4 * len(order):
         for at in range(0, len(order), size):
             block = order[at : at + size]
@@ -171,9 +176,10 @@ def _cut(starts: IntArray, low: IntArray, high: IntArray, values: Array, run: Se
 
 
 def _check_within(tracks: WindowTracks, assembly: Assembly) -> None:
-    for chrom in filter(None, np.unique(tracks.chrom).tolist()):
+    chroms, all_starts = tracks.chrom, tracks.start
+    for chrom in filter(None, np.unique(chroms).tolist()):
         size = assembly.sizes[assembly.index(chrom)]
-        starts = tracks.start[tracks.chrom == chrom]
+        starts = all_starts[chroms == chrom]
         if starts.min() < 0 or starts.max() + tracks.width_bp > size:
             at = int(starts.min() if starts.min() < 0 else starts.max())
             raise GenomeError(

@@ -59,7 +59,11 @@ def test_a_unit_is_exported_with_its_card(tiny_folder: Path, tmp_path: Path) -> 
     ("files", "corrected", "message"),
     [
         ((), False, r"has no model\.keras; name a unit's folder"),
-        (("fold-0/seed-1/model.keras",), False, "is the folder of a run; name one of its units: fold-0/seed-1"),
+        (
+            ("fold-0/seed-1/model.keras",),
+            False,
+            "is the folder of a run; add --ensemble, or name one of its units: fold-0/seed-1",
+        ),
         (("model.keras",), True, r"has no model_corrected\.keras: its experiment has no bias section"),
     ],
 )

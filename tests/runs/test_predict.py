@@ -175,11 +175,59 @@ def test_chromosomes_that_no_fold_tests_on_are_left_out_and_counted(run: CrossVa
     assert set(ASSEMBLY.names) - set(tested)
 
 
+def test_regions_in_any_order_are_predicted_by_their_folds_in_a_few_calls(
+    run: CrossValidation, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kerasac.steps import predict
+
+    lines = (tiny_folder / "peaks.narrowPeak").read_text().splitlines(keepends=True)
+    order = np.random.default_rng(0).permutation(len(lines))
+    (tmp_path / "shuffled.narrowPeak").write_text("".join(lines[i] for i in order))
+    calls = []
+    blocks = predict.predicted_blocks
+    monkeypatch.setattr(predict, "predicted_blocks", lambda *a: calls.append(1) or blocks(*a))
+    predict_to_file(ask(run.folder, tmp_path / "a.h5", Places(tiny_folder / "peaks.narrowPeak")))
+    predict_to_file(ask(run.folder, tmp_path / "b.h5", Places(tmp_path / "shuffled.narrowPeak")))
+    assert len(calls) == 2 * 3
+    one, other = read_predictions(tmp_path / "a.h5"), read_predictions(tmp_path / "b.h5")
+    assert np.array_equal(one.center[order], other.center)
+    assert np.array_equal(one.label_profile[order], other.label_profile)
+    np.testing.assert_allclose(one.logits[order], other.logits, atol=1e-5)
+
+
+def test_a_prediction_that_was_interrupted_while_it_was_joined_goes_on(run: CrossValidation, tmp_path: Path) -> None:
+    from kerasac.runs import predict as runs_predict
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs_predict, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            predict_to_file(ask(run.folder, tmp_path / "a.h5"))
+    done = predict_to_file(ask(run.folder, tmp_path / "a.h5", workers=None))
+    assert (done.n_now, (tmp_path / "a.h5").exists()) == (0, True)
+
+
+def test_another_layout_in_the_same_place_is_refused(run: CrossValidation, tmp_path: Path) -> None:
+    predict_to_file(ask(run.folder, tmp_path / "a.h5"))
+    with pytest.raises(RunError, match="is there already"):
+        predict_to_file(ask(run.folder, tmp_path / "a.h5", layout=LayoutName.BPNET))
+
+
+def test_units_that_are_not_finished_are_named(run: CrossValidation, tmp_path: Path) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "run" / "fold-1" / "seed-1" / "unit.json").unlink()
+    done = predict_to_file(ask(tmp_path / "run", tmp_path / "a.h5", Places()))
+    assert done.left_out == {"units that are not finished (fold-1/seed-1)": 1}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"places": Places(), "held_out": False}, "all models together have no test windows"),
         ({"corrected": True}, "has no model_corrected.keras: its experiment has no bias section"),
+        ({"places": Places(), "labelled": False}, "--no-labels needs windows to predict"),
         ({"calibrated": True}, "--calibrated, but there is no calibration of"),
         ({"layout": LayoutName.CHROMBPNET}, "holds one task, these predictions have 2"),
         ({"fasta": Path("x.fa")}, "x.fa is sequence alone, but labels are read"),

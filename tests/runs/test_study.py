@@ -41,14 +41,18 @@ def test_every_configuration_is_trained_on_the_folds_asked_for(done: Study) -> N
 
 
 def test_test_windows_are_neither_predicted_nor_scored(done: Study) -> None:
+    scored = set()
     for unit in done.folder.glob("*/fold-*/seed-*"):
         names = {path.name for path in unit.iterdir()}
         assert {"model.keras", "valid_scores.json"} <= names
         assert not {"predictions.h5", "scores.json", "plots"} & names
         marker = json.loads((unit / "unit.json").read_text())
         assert marker["state"] == "tuned"
-        scored = json.loads((unit / "valid_scores.json").read_text())["n"]["all"]["n_windows"]
-        assert scored == marker["windows"]["valid"]
+        n = json.loads((unit / "valid_scores.json").read_text())["n"]
+        scored.add((unit.parent.name, n["peaks"]["n_windows"], n["background"]["n_windows"]))
+    # As the test chromosomes are: every peak, and as much background, whatever trainings draw.
+    assert len(scored) == 2
+    assert all(peaks == background for _, peaks, background in scored)
 
 
 def test_the_verdict_is_by_the_mean_of_the_validation_scores(done: Study) -> None:
@@ -130,6 +134,8 @@ def test_the_winner_goes_on_to_the_test_chromosomes_without_training_again(done:
         (Space((Axis("model.filtres", "grid", (2,)),)), KerasacError, "configuration filtres=2: .*did you mean"),
         (Space((Axis("model.filters", "grid", (-1,)),)), KerasacError, "configuration filters=-1"),
         (Space((Axis("model.dilated_layers", "grid", (9,)),)), KerasacError, "configuration dilated_layers=9"),
+        (Space((), objective="peaks.jsd"), ConfigError, "objective: peaks.jsd is no score .* did you mean"),
+        (Space((), objective="test.auroc"), ConfigError, "objective: test.auroc is no score"),
         (Space((), folds=(7,)), ConfigError, "has 3 folds, none of number 7"),
     ],
 )
@@ -141,6 +147,21 @@ def test_mistakes_of_any_configuration_are_found_before_any_is_trained(
     assert not list(tmp_path.glob("study/*/fold-*"))
 
 
+def test_validation_scores_are_of_the_same_windows_whatever_background_is_drawn(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    from kerasac.steps.prepare import prepare
+
+    plans = []
+    for ratio in (0.5, 2.0):
+        prepared = prepare(three_folds(tiny_folder, sampling={"negatives": {"ratio": ratio}}))
+        plans.append(prepared.plan(prepared.folds[0], 1))
+    assert plans[0].valid().digest() != plans[1].valid().digest()
+    assert plans[0].scored_valid().digest() == plans[1].scored_valid().digest()
+    inside = plans[0].scored_valid().coordinates(prepared.assembly)[0]
+    assert set(inside.tolist()) <= set(prepared.folds[0].valid)
+
+
 def test_a_configuration_that_equals_another_is_trained_once(tiny_folder: Path, tmp_path: Path) -> None:
     from kerasac.runs.study import experiments_of
 
@@ -149,6 +170,31 @@ def test_a_configuration_that_equals_another_is_trained_once(tiny_folder: Path, 
     space = Space((Axis("model.filters", "grid", (filters, filters + 1)),))
     tried, experiments = experiments_of(document, tiny_folder, space, "name")
     assert [one.name for one in tried] == list(experiments) == ["default", f"filters={filters + 1}"]
+
+
+def test_scores_of_other_windows_are_not_ranked(tmp_path: Path) -> None:
+    from kerasac.runs.study_verdict import equal_to_best, ranked_by
+    from kerasac.steps.comparison import Metric
+    from kerasac.steps.configurations import Configuration
+
+    def one(name: str, n: int, value: float) -> Configuration:
+        scores = {
+            f"fold-{k}/seed-1": {
+                "windows": {"all": {"counts_pearson": value + k / 100}, "peaks": {}},
+                "n": {"all": {"n_windows": n}},
+                "definitions": {"counts_pearson": "r; higher is better."},
+            }
+            for k in range(3)
+        }
+        splits = {f"fold-{k}": {"train": ["a", "b"], "valid": ["c"], "test": [f"chr{k}"]} for k in range(3)}
+        return Configuration(name, tmp_path, scores, splits)
+
+    metric = Metric("all", "counts_pearson", "r", "higher")
+    same, other = [one("x", 100, 0.5), one("y", 100, 0.9)], [one("x", 100, 0.5), one("z", 300, 0.9)]
+    assert ranked_by(same, metric) == ("y", "x")
+    assert equal_to_best(same, metric, "y") == frozenset()
+    with pytest.raises(RunError, match=r"x and z cannot be ranked by all\.counts_pearson: "):
+        equal_to_best(other, metric, "z")
 
 
 def test_a_folder_of_another_experiment_is_refused(done: Study, tiny_folder: Path, tmp_path: Path) -> None:

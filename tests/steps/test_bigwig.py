@@ -64,6 +64,15 @@ def test_windows_without_counts_have_shares_of_zero(tmp_path: Path) -> None:
     assert (values(tmp_path / "t.plus.labels_prob.bw", "chr1", 97, 103) == 0).all()
 
 
+def test_a_share_of_one_has_a_finite_logit(tmp_path: Path) -> None:
+    whole = block(2)
+    logits = np.zeros_like(whole.logits)
+    logits[:, 2] = 200
+    write_blocks(tmp_path / "a.h5", [whole._replace(logits=logits)], 2, facts())
+    written = prediction_bigwigs(tmp_path / "a.h5", tmp_path / "t", tracks=["predictions_logits", "delta_logits"])
+    assert all(np.isfinite([one.total, one.least, one.greatest]).all() for one in written)
+
+
 def test_windows_of_the_reverse_strand_are_left_out(tmp_path: Path) -> None:
     whole = block(2)._replace(reverse=np.array([False, True]))
     write_blocks(tmp_path / "a.h5", [whole], 2, facts())

@@ -30,6 +30,8 @@ def test_bpnet_files_hold_counts_a_base_and_log1p_counts(tmp_path: Path, labelle
         )
         assert ("predictions/true_profs" in file) == labelled
         assert file.attrs["job"] == "abc"
+    with open_predictions(tmp_path / "b.h5") as file:
+        assert np.array_equal(file.is_peak, whole.is_peak)
 
 
 def test_chrombpnet_files_hold_shares_of_one_task(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ class Tracks:
     names: tuple[str, ...] = ("value",)
     reads: list[slice] = field(default_factory=list)
 
+    @property
+    def row_bytes(self) -> int:
+        return 4 * self.width_bp
+
     def values(self, rows: slice) -> dict[str, Any]:
         self.reads.append(rows)
         numbers = np.arange(len(self.start))[rows]
@@ -55,7 +59,7 @@ def expected(windows: Tracks, chrom: str, size: int) -> np.ndarray:
     return values
 
 
-@given(st.lists(st.integers(0, 60), min_size=1, max_size=8), st.sampled_from([8, 10]))
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=8), st.sampled_from([8, 9, 10]))
 def test_every_covered_base_belongs_to_the_window_with_the_nearest_centre(starts: list[int], width: int) -> None:
     ordered = np.array(sorted(starts), dtype=np.int64)
     low, high = nearest_bounds(ordered, width)

@@ -63,17 +63,21 @@ def _reasons(
     totals = [branch(one, "n", "all") for one in scores.values()]
     outside = sum(n.get("n_outside_label_range") or 0 for n in totals)
     if outside:
-        yield f"{outside:,} test windows lie outside the label range that was asked for, and are in no score."
+        yield (
+            f"{outside:,} test windows, all models together, lie outside the label range that was asked for, and are "
+            "in no score."
+        )
     empty = [_missing(n.get("n_windows"), branch(n, "n_with_counts")) for n in totals]
     if any(empty):
         yield (
-            f"{sum(max(one, default=0) for one in empty):,} scored windows have no counts in some task: "
-            "they have no profile and are in no profile score, but they are in the scores of counts."
+            f"{sum(max(one, default=0) for one in empty):,} scored windows, all models together, have no counts in "
+            "some task: they have no profile and are in no profile score, but they are in the scores of counts."
         )
     ambiguous = [_missing(n.get("n_windows"), branch(n, "n_labelled")) for n in totals]
     if any(max(one, default=0) for one in ambiguous):
         yield (
-            f"{sum(max(one, default=0) for one in ambiguous):,} test bins are ambiguous in some task: "
+            f"{sum(max(one, default=0) for one in ambiguous):,} test bins, all models together, are ambiguous in some "
+            "task: "
             "they are in no score of that task."
         )
     undefined = [

@@ -76,7 +76,9 @@ def _ceiling_text(summary: Summary, metric: str) -> str:
     ceiling = summary.get("peaks", metric + CEILING)
     if ceiling is None or ceiling.mean is None:
         return ""
-    return f"; one pseudoreplicate predicts the other with {number(ceiling.mean)} among peaks, the ceiling of the data"
+    return (
+        f"; one pseudoreplicate predicts the other with {number(ceiling.mean)} among peaks, with half of the reads each"
+    )
 
 
 def _floors_text(summary: Summary, model: float) -> str:

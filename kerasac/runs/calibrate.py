@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kerasac.errors import KerasacError
 from kerasac.models.contract import Port
 from kerasac.models.quiet_start import load_keras_quietly
 from kerasac.models.registry import register_classes
+from kerasac.runs.lock import run_lock
 from kerasac.runs.opened import open_run
 from kerasac.runs.unit import Unit
 from kerasac.runs.unit_scores import BINNED_PREFIX, PREDICTIONS
@@ -62,9 +64,10 @@ def calibrate(
         prepared.held_out.ensure()
         _warn_of_drawn_bins(prepared)
     results = []
-    for unit in opened.units:
-        say(f"{unit.name}: {'calibrating' if unit in wanted else 'calibrated before, kept'}")
-        results.append(_attempt(prepared if unit in wanted else None, unit))
+    with run_lock(opened.folder) if wanted else nullcontext():
+        for unit in opened.units:
+            say(f"{unit.name}: {'calibrating' if unit in wanted else 'calibrated before, kept'}")
+            results.append(_attempt(prepared if unit in wanted else None, unit))
     return tuple(results)
 
 

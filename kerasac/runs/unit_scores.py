@@ -11,7 +11,7 @@ from kerasac.runs.unit import Unit
 from kerasac.steps.binned_predictions import read_binned_predictions
 from kerasac.steps.binned_scores import score_bins
 from kerasac.steps.plots import bin_figures, training_curves, write_figures, write_plots
-from kerasac.steps.predictions import read_predictions
+from kerasac.steps.predictions import open_predictions
 from kerasac.steps.score import Scored, score, write_scores
 from kerasac.steps.score_settings import ScoreSettings
 from kerasac.steps.window_scores import Pseudoreplicates
@@ -49,9 +49,9 @@ def write_unit_scores(
         write_figures(out, {**figures, "training": training_curves(history, title=title)})
         scores = binned
     else:
-        predictions = read_predictions(unit.folder / PREDICTIONS)
-        scored = score(predictions, settings, pseudoreplicates=pseudoreplicates)
-        write_plots(out, predictions, scored, history=history, title=title)
+        with open_predictions(unit.folder / PREDICTIONS) as predictions:
+            scored = score(predictions, settings, pseudoreplicates=pseudoreplicates)
+            write_plots(out, predictions, scored, history=history, title=title)
         scores = scored
     write_scores(out, scores)
     return scores

@@ -68,7 +68,7 @@ def test_the_verdict_is_by_the_mean_of_the_validation_scores(done: Study) -> Non
     winner = yaml.safe_load((done.folder / "winner.yaml").read_text())
     assert winner["model"]["filters"] == int(done.winner.removeprefix("filters="))
     page = (done.folder / "comparison.html").read_text()
-    assert "the test chromosomes have not been read" in page
+    assert "no model has been scored on the test chromosomes of its fold" in page
     verdict = json.loads((done.folder / "study.json").read_text())
     assert [row["name"] for row in verdict["ranked"]] == list(done.ranked)
     assert verdict["scored_on"] == "validation chromosomes"
@@ -180,7 +180,7 @@ def test_scores_of_other_windows_are_not_ranked(tmp_path: Path) -> None:
     def one(name: str, n: int, value: float) -> Configuration:
         scores = {
             f"fold-{k}/seed-1": {
-                "windows": {"all": {"counts_pearson": value + k / 100}, "peaks": {}},
+                "windows": {"all": {"counts_pearson": value + k / 100 + value * k**2 / 1000}, "peaks": {}},
                 "n": {"all": {"n_windows": n}},
                 "definitions": {"counts_pearson": "r; higher is better."},
             }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.console import Console
 from kerasac.cli.options import Quiet, Verbose, open_console, set_volume
 from kerasac.genome.centering import Center
 from kerasac.steps.write_layouts import LayoutName
+
+if TYPE_CHECKING:
+    from kerasac.runs.predict import Predicted
 
 
 class By(StrEnum):
@@ -82,10 +85,18 @@ def predict(
         done = predict_to_file(request, advance)
     seconds = time.perf_counter() - started
     facts = [
-        ("windows", f"{done.n_windows:,}, {done.n_now:,} of them predicted now, {seconds:,.0f} s"),
+        ("windows", f"{done.n_windows:,}, {_made(done)}, {seconds:,.0f} s"),
         ("models", f"{done.n_models}, {done.how}"),
-        ("values", "calibrated" if done.calibrated else "as the models give them"),
-        *((f"left out: {why}", f"{n:,}") for why, n in done.left_out.items()),
+        ("values", "calibrated" if done.calibrated else "not calibrated"),
+        *(("left out", f"{n:,} {why}") for why, n in done.left_out.items()),
         *([("listed in", str(done.dropped))] if done.dropped is not None else []),
     ]
     show_facts(f"wrote {done.out}", facts, Console())
+
+
+def _made(done: Predicted) -> str:
+    """Say where the predictions come from."""
+    if done.gathered:
+        return "gathered from the run"
+    kept = done.n_windows - done.n_now
+    return "predicted" if not kept else f"{done.n_now:,} of them predicted now, {kept:,} kept"

@@ -52,10 +52,12 @@ def _merge_bins(trained: Trained, out: Path, files: Files, calibrations: Calibra
 
 
 def _merge_profiles(trained: Trained, out: Path, layout: LayoutName, files: Files, calibrations: Calibrations) -> int:
-    n_windows = 0
+    n_windows, floors = 0, []
     for paths in files.values():
         with open_predictions(paths[0]) as file:
             n_windows += file.n_windows
+            floors.append(file.mean_profile)
+    floor = floors[0] if len(floors) == 1 else None  # each fold has its own training peaks
     blocks = (
         block
         for places, paths in files.items()
@@ -63,11 +65,11 @@ def _merge_profiles(trained: Trained, out: Path, layout: LayoutName, files: File
     )
     facts = prediction_facts(trained, trained.assembly(), how=HELD_OUT, calibrated=any(calibrations.values()))
     if layout is LayoutName.KERASAC:
-        write_blocks(out, blocks, n_windows, facts)
+        write_blocks(out, blocks, n_windows, facts, mean_profile=floor)
         return n_windows
     whole = out.with_name(f".{out.name}.whole.h5")
     try:
-        write_blocks(whole, blocks, n_windows, facts)
+        write_blocks(whole, blocks, n_windows, facts, mean_profile=floor)
         write_layout(whole, out, layout, {})
     finally:
         remove(whole)

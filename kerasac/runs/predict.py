@@ -100,6 +100,8 @@ class Predicted:
     how: str
     calibrated: bool
     dropped: Path | None = None
+    gathered: bool = False
+    """Whether they are what units had predicted before."""
 
 
 def predict_to_file(request: PredictRequest, progress: Progress | None = None) -> Predicted:
@@ -148,7 +150,7 @@ def predict_to_file(request: PredictRequest, progress: Progress | None = None) -
     out = predictions_path(request.out) if trained.is_binned else request.out
     left_out = dict(given.left_out)
     if trained.unfinished and held_out:
-        left_out[f"units that are not finished ({', '.join(trained.unfinished)})"] = len(trained.unfinished)
+        left_out[f"units of the run, not finished ({', '.join(trained.unfinished)})"] = len(trained.unfinished)
     return Predicted(out, len(given.windows), n_now, left_out, n_models, how, calibrated, dropped)
 
 
@@ -258,9 +260,16 @@ def _merge(trained: Trained, request: PredictRequest, calibrated: bool) -> Predi
     n_windows = merge_predictions(
         trained, request.out, request.layout, corrected=request.corrected, calibrated=calibrated
     )
-    left_out = {f"units that are not finished ({', '.join(trained.unfinished)})": len(trained.unfinished)}
+    left_out = {f"units of the run, not finished ({', '.join(trained.unfinished)})": len(trained.unfinished)}
     return Predicted(
-        out, n_windows, 0, left_out if trained.unfinished else {}, len(trained.models), HELD_OUT, calibrated
+        out,
+        n_windows,
+        0,
+        left_out if trained.unfinished else {},
+        len(trained.models),
+        HELD_OUT,
+        calibrated,
+        gathered=True,
     )
 
 

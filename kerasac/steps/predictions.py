@@ -267,6 +267,10 @@ def open_predictions(path: Path) -> Iterator[PredictionFile]:
     """
     if not path.exists():
         raise ScoreError(f"{path} does not exist; make it with 'kerasac-ray predict'")
+    if path.is_dir():
+        raise ScoreError(
+            f"{path} is a folder; of a run, make a file with 'kerasac-ray predict {path.name} --out FILE.h5'"
+        )
     try:
         file = h5py.File(path, "r")
     except OSError as error:

@@ -47,9 +47,15 @@ def test_options_become_one_request_and_the_result_is_told(requests: list[Predic
             overwrite=True,
         )
     ]
-    for told in ("wrote p.h5", "2,000, 1,000 of them predicted now", "5, as asked", "calibrated", "dropped.bed"):
+    for told in (
+        "wrote p.h5",
+        "2,000, 1,000 of them predicted now, 1,000 kept",
+        "5, as asked",
+        "calibrated",
+        "dropped.bed",
+    ):
         assert told in result.output
-    assert "left out: whose window" in result.output
+    assert "3 whose window" in result.output
 
 
 @pytest.mark.parametrize(

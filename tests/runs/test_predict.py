@@ -219,7 +219,7 @@ def test_units_that_are_not_finished_are_named(run: CrossValidation, tmp_path: P
     shutil.copytree(run.folder, tmp_path / "run")
     (tmp_path / "run" / "fold-1" / "seed-1" / "unit.json").unlink()
     done = predict_to_file(ask(tmp_path / "run", tmp_path / "a.h5", Places()))
-    assert done.left_out == {"units that are not finished (fold-1/seed-1)": 1}
+    assert done.left_out == {"units of the run, not finished (fold-1/seed-1)": 1}
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def _show(study: Study, console: Console) -> None:
     n_units = study.n_trained + study.n_kept
     console.print(_table(study))
     metric = study.objective
-    words = f"{metric.key} ({metric.better} is better) on each fold's validation chromosomes; its test chromosomes were not read."
-    console.print(f"\nBy {words}", highlight=False, soft_wrap=True)
+    words = f"By {metric.key} ({metric.better} is better) on each fold's validation chromosomes"
+    console.print(f"\n{words}; its test chromosomes were not read.", highlight=False, soft_wrap=True)
     trained = f"{n_units} units: {study.n_trained} trained, {study.n_kept} finished before, {study.seconds:.0f} s"
     console.print(trained, highlight=False)
     for name, message in study.failures.items():

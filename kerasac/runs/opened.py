@@ -75,10 +75,12 @@ def open_run(path: Path) -> OpenedRun:
 
 
 def _unfinished(run: Path, experiment: Experiment, units: tuple[Unit, ...]) -> tuple[str, ...]:
-    folds = json.loads((run / "folds.json").read_text(encoding="utf-8"))
-    promised = [f"fold-{fold}/seed-{seed}" for fold in folds for seed in experiment.seeds]
-    done = {unit.name for unit in units}
-    return tuple(name for name in promised if name not in done)
+    """Name the units that the fold table and the seeds promise, or that were begun, and that are not finished."""
+    table = run / "folds.json"
+    folds = json.loads(table.read_text(encoding="utf-8")) if table.is_file() else ()
+    promised = {f"fold-{fold}/seed-{seed}" for fold in folds for seed in experiment.seeds}
+    begun = {unit_name(folder) for folder in run.glob("fold-*/seed-*")}
+    return tuple(sorted((promised | begun) - {unit.name for unit in units}, key=unit_order))
 
 
 def _unit(folder: Path, run: Path) -> Unit:

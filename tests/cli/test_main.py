@@ -102,7 +102,7 @@ def test_readme_has_exactly_the_two_commands_that_ci_runs() -> None:
     blocks = re.findall(r"<!-- (\w+) -->\n```bash\n(.*?)\n```", (REPOSITORY / "README.md").read_text(), flags=re.DOTALL)
     assert blocks == [
         ("main", "pip install . && kerasac-ray cv --folds 5"),
-        ("tests", "pip install -e '.[test]' && pytest"),
+        ("tests", "pip install -e '.[test]' && pytest -n 2 --dist loadfile"),
     ]
 
 

@@ -310,10 +310,10 @@ def test_a_failed_fold_is_shown_with_its_error(tmp_path: Path) -> None:
 def test_what_was_left_out_is_counted_with_the_reason(tmp_path: Path) -> None:
     text = read(write_report(make_run(tmp_path / "windows"))).text
     assert "27 regions too near chromosome ends were never drawn" in text
-    assert "6 test windows lie outside the label range" in text
-    assert "110 scored windows have no counts in some task" in text
+    assert "6 test windows, all models together, lie outside the label range" in text
+    assert "110 scored windows, all models together, have no counts in some task" in text
     text = read(write_report(make_binned_run(tmp_path / "bins", "classification"))).text
-    assert "20 test bins are ambiguous in some task" in text
+    assert "20 test bins, all models together, are ambiguous in some task" in text
     assert "fold-0/seed-1234 – – – 700 0 to 10" in text
 
 

@@ -11,12 +11,12 @@ from rich.console import Console
 from kerasac.cli.options import Verbose, set_volume
 
 if TYPE_CHECKING:
-    pass
+    from kerasac.store.bigwig_tracks import Written
 
 
 def bigwig(
     source: Annotated[
-        Path, typer.Argument(help="Predictions file of `kerasac-ray predict`, kerasAC, chrombpnet or bpnet.")
+        Path, typer.Argument(help="HDF5 file of predictions or of contributions; ours or another tool's.")
     ],
     out: Annotated[Path, typer.Option(help="Prefix of the files: <out>.<track>.bw, or <out>.<task>.<track>.bw.")],
     tracks: Annotated[
@@ -28,7 +28,7 @@ def bigwig(
     ] = None,
     tasks: Annotated[str | None, typer.Option(help="Only these tasks, comma-separated.")] = None,
     chrom_sizes: Annotated[Path | None, typer.Option(help="Chromosome sizes, for files that do not keep them.")] = None,
-    regions: Annotated[Path | None, typer.Option(help="Of chrombpnet's contributions: their windows.")] = (None),
+    regions: Annotated[Path | None, typer.Option(help="Of chrombpnet's contributions: their windows.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     verbose: Verbose = 0,
 ) -> None:
@@ -42,8 +42,7 @@ def bigwig(
     from kerasac.steps.contribution_bigwig import contribution_bigwig, is_contributions
 
     if is_contributions(source):
-        one = contribution_bigwig(source, out, regions=regions, chrom_sizes=chrom_sizes, overwrite=overwrite)
-        written = [one]
+        written = [contribution_bigwig(source, out, regions=regions, chrom_sizes=chrom_sizes, overwrite=overwrite)]
     else:
         written = prediction_bigwigs(
             source,
@@ -53,14 +52,12 @@ def bigwig(
             chrom_sizes=chrom_sizes,
             overwrite=overwrite,
         )
-    facts = [
-        (
-            str(one.path),
-            f"{one.n_bases:,} bases, {one.least:.4g} to {one.greatest:.4g}, mean {one.total / max(one.n_bases, 1):.4g}",
-        )
-        for one in written
-    ]
-    show_facts(f"wrote {len(written)} bigWig files", facts, Console())
+    show_facts(f"wrote {len(written)} bigWig files", [(str(one.path), _fact(one)) for one in written], Console())
+
+
+def _fact(one: Written) -> str:
+    mean = one.total / max(one.n_bases, 1)
+    return f"{one.n_bases:,} bases, {one.least:.4g} to {one.greatest:.4g}, mean {mean:.4g}"
 
 
 def _names(listed: str) -> list[str]:

@@ -167,12 +167,6 @@ class PredictionFile:
         """The tool whose layout it is: ``kerasAC``, ``chrombpnet`` or ``bpnet``."""
         return self._layout.tool
 
-    @property
-    def chunk_windows(self) -> int:
-        """Windows a compressed piece of the file holds; blocks of a multiple of it are read once."""
-        chunks = self._file[self._layout.profile].chunks
-        return int(chunks[0]) if chunks else 1
-
     def logits(self, rows: slice) -> FloatArray:
         """Read profile logits, (n, L, T), in some layouts as logarithms of shares: equal after a softmax."""
         stored = self._profiles(self._layout.profile, rows)

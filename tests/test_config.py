@@ -184,6 +184,26 @@ def test_override_value_may_hold_an_equals_sign() -> None:
     assert make("tracking.uri=http://host/?a=b").tracking.uri == "http://host/?a=b"
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://user:hunter2@host:5000",
+        "https://hunter2@host/",
+        "postgresql://user:hunter2@host/db",
+        "user:hunter2@host:5000",
+    ],
+)
+def test_tracking_address_with_a_password_is_refused_without_showing_it(uri: str) -> None:
+    with pytest.raises(ConfigError, match=r"tracking\.uri: holds a user or password.*MLFLOW_TRACKING_TOKEN") as refused:
+        make(f"tracking.uri={uri}")
+    assert "hunter2" not in f"{refused.value}{refused.value.__cause__}"
+
+
+@pytest.mark.parametrize("uri", ["databricks://profile", "postgresql://user@host/db", "sqlite:////a/b@c:d/mlflow.db"])
+def test_tracking_address_without_a_password_is_kept(uri: str) -> None:
+    assert make(f"tracking.uri={uri}").tracking.uri == uri
+
+
 def test_scientific_notation_is_a_number() -> None:
     assert make("training.learning_rate=1e-4").training.learning_rate == 1e-4
 

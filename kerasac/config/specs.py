@@ -75,7 +75,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_d
 class Spec(BaseModel):
     """Base of all specs: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A refused value may be a password; our own messages show those that cannot be.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class GenomeSpec(Spec):
@@ -481,11 +482,32 @@ class ComputeSpec(Spec):
     reader: Literal["auto", "map", "spans", "sparse", "blocks"] = "auto"
 
 
+# Does not show the address, which would be shown with its password.
+PASSWORD_IN_URI = (
+    "holds a user or password, which would be kept with every run; leave them out and set the variables "
+    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+)
+
+
+def has_password(uri: str) -> bool:
+    """Whether the address of a tracking store holds a password, or, of a server, a user."""
+    _, slashes, rest = uri.partition("//")
+    user = (rest if slashes else uri).partition("/")[0].rpartition("@")[0]
+    return bool(user) and (":" in user or uri.startswith("http"))
+
+
 class TrackingSpec(Spec):
     """The MLflow experiment, and the server that keeps it; none = a local store in the run's folder."""
 
     experiment: str | None = None
     uri: str | None = None
+
+    @field_validator("uri")
+    @classmethod
+    def _without_secrets(cls, uri: str | None) -> str | None:
+        if uri is not None and has_password(uri):
+            raise ValueError(PASSWORD_IN_URI)
+        return uri
 
 
 def _as_train_file(value: Any) -> Any:

@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
-import mlflow
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
+from mlflow.entities import Metric
 
-from kerasac.cache import write_whole
 from kerasac.config import Experiment
-from kerasac.errors import RunError
+from kerasac.runs.store_queue import Job, StoreQueue
+from kerasac.runs.tracking_parameters import flat_parameters
+from kerasac.runs.tracking_record import RECORD, Record, new_key, read_record, store_folder
+from kerasac.runs.tracking_registry import register_model
+from kerasac.runs.tracking_store import ARTIFACTS, PARENT_TAG, REPLACED_TAG, STORE, Store, explain, local_uri, passes
+from kerasac.runs.tracking_ui import newest_run, serve_ui
+from kerasac.runs.tracking_unit import (
+    CARD,
+    EPOCH_METRIC,
+    FACTS,
+    HISTORY,
+    PREDICTIONS,
+    UNIT_FILES,
+    epoch_metrics,
+    metrics_of,
+    scored_metrics,
+    valid_metrics,
+)
 from kerasac.runs.unit import TUNED, Unit, read_marker
-from kerasac.runs.unit_scores import VALID_SCORES
 from kerasac.steps.history import Row, read_history
+
+__all__ = [
+    "ARTIFACTS",
+    "CARD",
+    "PATIENCE_S",
+    "RECORD",
+    "STORE",
+    "Kind",
+    "Tracker",
+    "flat_parameters",
+    "local_uri",
+    "newest_run",
+    "serve_ui",
+]
 
 logger = logging.getLogger(__name__)
 
-STORE, ARTIFACTS, RECORD = "mlflow.db", "mlartifacts", "mlflow.json"
-_SOURCE_TAGS = {"mlflow.source.name": "kerasac-ray cv", "mlflow.source.type": "LOCAL"}
-_PARENT_TAG = "mlflow.parentRunId"
-CARD = "model.card.md"
-_UNIT_FILES = ("history.csv", "scores.json", "scores.tsv", VALID_SCORES, "unit.json", CARD)
-_PREDICTIONS = ("predictions.h5", "test.labels.0", "test.predictions.0")  # of windows, or of bins
-_SCORES = {"": "scores.json", "valid.": VALID_SCORES}  # by what is put before their metrics
+PATIENCE_S = 30.0  # without anything arriving, after which a command ends and leaves the rest for the next one
 _RUN_FILES = ("experiment.yaml", "folds.json", "provenance.json", "summary.json", "summary.tsv", "report.html")
-_STUDY_FILES = ("study.json", "winner.yaml", "comparison.html", "comparison.json", "units.tsv")
+_STUDY_FILES = (
+    "study.json",
+    "study.html",
+    "winner.yaml",
+    "comparison.html",
+    "comparison.json",
+    "units.tsv",
+    "trials.json",
+)
+_KEY, _UNIT, _ERROR, _DROPPED = "kerasac.key", "kerasac.unit", "kerasac.error", "kerasac.dropped"
 Kind = Literal["cv", "study", "configuration"]
-# Makes MLflow's pages open as those of trainings, not of language models.
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-_NOT_LOGGED = ("epoch", "seconds")
 
 
 class Tracker:
     """Writes a run folder's progress to its MLflow store.
 
-    A store that cannot be written never stops a run: the first failure is logged, ``problem`` says what it was,
-    and what is missing is made up for when the same command runs again (:meth:`catch_up`).
+    Every method queues what it has to say and returns at once; a thread, which a study's trackers share, sends it. A
+    store that is slow or away never holds up or stops a run: ``problem`` says what is wrong, what could not be sent is
+    tried again, and when the same command runs again it is made up for from the run folder (:meth:`catch_up`).
     """
 
     def __init__(
@@ -54,280 +76,240 @@ class Tracker:
     ) -> None:
         """Track a run's folder; a configuration of a ``study`` is a child of that run, in its store."""
         self.folder, self.kind, self.study = run_folder, kind, study
-        self.store_folder = _store_folder(run_folder) if study is None else study.folder
-        self.uri = experiment.tracking.uri or local_uri(self.store_folder)
-        self.local = experiment.tracking.uri is None
+        if study is None:
+            self.store = Store(experiment.tracking.uri, store_folder(run_folder))
+            self.queue = StoreQueue(self.store.uri, passes, explain)
+        else:
+            self.store, self.queue = study.store, study.queue
         self.name = experiment.tracking.experiment or experiment.name
-        self.problem: str | None = None
-        self._record: dict[str, Any] = self._read_record()
-        self._client: MlflowClient | None = None
-
-    def open(self, parameters: Mapping[str, Any]) -> None:
-        """Create or find the store, the experiment and the parent run."""
-        self._guard(lambda: self._open(parameters))
-
-    @property
-    def run_id(self) -> str:
-        """The id of the parent run; only after :meth:`open`."""
-        return str(self._record["parent"])
+        # All below is used by the thread that sends alone, but for the rows.
+        self._record = read_record(run_folder)
+        self._is_open = False
+        self._seen: set[str] = set()  # units whose run is known to be there
+        self._steps: dict[str, set[int]] = {}  # epochs that a unit's run has
+        self._rows: dict[str, list[list[Metric]]] = {}  # epochs that gather, by unit
+        self._rows_lock = Lock()
 
     @property
-    def _command(self) -> str:
-        return "kerasac-ray cv" if self.kind == "cv" else "kerasac-ray tune"
+    def problem(self) -> str | None:
+        """What keeps MLflow from having everything; none when it has, or when it may still get it."""
+        return self.queue.problem
 
     def needs(self, units: Sequence[Unit]) -> bool:
-        """Whether the store is new, or lacks some of these finished units."""
-        known = (self.store_folder / STORE).exists() if self.local else self._record.get("uri") == self.uri
-        return not known or not all(self._record.get("logged", {}).get(unit.name) for unit in units)
+        """Whether the store is new, or lacks some of these finished units or the summary; before :meth:`open`."""
+        record = self._record
+        known = (self.store.folder / STORE).exists() if self.store.local else record.uri == self.store.uri
+        return not (known and record.closed and all(record.has(unit.name) for unit in units))
+
+    def open(self, parameters: Mapping[str, Any]) -> None:
+        """Create or find the store, the experiment and the parent run; a study before its configurations."""
+        values = dict(parameters)
+        self.queue.put(Job(f"the run of {self.folder.name}", lambda: self._open(values)))
 
     def start(self, unit: Unit) -> None:
         """Create or reopen the run of a unit."""
-        self._guard(lambda: self._start(unit))
+        is_new = not (unit.folder / HISTORY).exists()
+        with self._rows_lock:
+            self._rows.pop(unit.name, None)  # what comes now is of this start
+        self._put(f"the start of {unit.title}", lambda: self._start(unit, is_new=is_new))
 
     def epoch(self, unit: Unit, row: Row) -> None:
-        """Log the metrics of an epoch."""
-        self._guard(lambda: self._log_epochs(unit, [row]))
+        """Log the metrics of an epoch; those that gather while the store is slow go in one call."""
+        with self._rows_lock:
+            rows = self._rows.get(unit.name)
+            if rows is not None:
+                rows.append(epoch_metrics(row))
+                return
+            rows = self._rows[unit.name] = [epoch_metrics(row)]
+        self._put(f"epochs of {unit.title}", lambda: self._send_rows(unit, rows))
+
+    def pause(self, unit: Unit) -> None:
+        """Log the epochs and validation scores that a unit has so far; its run goes on."""
+        epochs, scores = _epochs(unit), valid_metrics(unit.folder)  # now: the unit may go on and change its files
+        self._put(f"scores of {unit.title}", lambda: self._pause(unit, epochs, scores))
+
+    def drop(self, unit: Unit, reason: str) -> None:
+        """End the run of a unit that is not trained further."""
+        self._put(f"the end of {unit.title}", lambda: self._drop(unit, reason))
 
     def fail(self, unit: Unit, message: str) -> None:
         """Mark a unit's run as failed."""
-        self._guard(lambda: self._fail(unit, message))
+        self._put(f"the failure of {unit.title}", lambda: self._fail(unit, message))
 
     def interrupt(self, unit: Unit) -> None:
         """Mark a unit's run, if it has one, as ended before its time."""
-        self._guard(lambda: self._interrupt(unit))
+        self._put(f"the interruption of {unit.title}", lambda: self._interrupt(unit))
 
     def catch_up(self, unit: Unit) -> None:
         """Log all of a finished unit that the store does not have yet: epochs, scores, files, model."""
-        self._guard(lambda: self._catch_up(unit))
+        self._put(f"results of {unit.title}", lambda: self._catch_up(unit))
+
+    def register(self, model: Unit | Path, *, name: str, alias: str, description: str) -> str | None:
+        """Register a unit's model, or a .keras file, under a name and an alias; before :meth:`close`.
+
+        Returns its address in the registry, ``models:/<name>/<version>``, or None when the store is away or too slow;
+        then the same call of a later command registers it. Once registered it gets no further version.
+        """
+        path = model.folder / "model.keras" if isinstance(model, Unit) else model
+        found: list[str] = []
+        self._put(
+            f"the registered model {name}",
+            lambda: found.append(self._register(path, name=name, alias=alias, description=description)),
+        )
+        self.queue.wait(PATIENCE_S)
+        return found[0] if found else None
 
     def close(self, *, finished: bool, metrics: Mapping[str, float]) -> None:
-        """Log the summary and end the parent run."""
-        self._guard(lambda: self._close(finished=finished, metrics=metrics))
+        """Log the summary and end the parent run.
 
-    def _guard(self, action: Callable[[], None]) -> None:
-        if self.problem is not None:
-            return
-        try:
-            action()
-        except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
-            first_line = (str(error).splitlines() or ["no message"])[0]
-            self.problem = f"{type(error).__name__}: {first_line}"
-            logger.warning("MLflow at %s cannot be written (%s); the run goes on without it", self.uri, self.problem)
+        The tracker of a study, or of a run of its own, waits for what is not sent yet, a bounded time.
+        """
+        values = dict(metrics)
+        self._put(f"the summary of {self.folder.name}", lambda: self._close(finished=finished, metrics=values))
+        if self.study is None:
+            self.queue.finish(PATIENCE_S)
 
-    @property
-    def _store(self) -> MlflowClient:
-        if self._client is None:
-            self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-        return self._client
+    def _put(self, what: str, send: Callable[[], None]) -> None:
+        # Without a parent run there is nothing to add to; why there is none has been said.
+        self.queue.put(Job(what, lambda: send() if self._is_open else None))
 
     def _open(self, parameters: Mapping[str, Any]) -> None:
-        # MLflow's own patience, seven tries with growing pauses, would hold up a training for minutes.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-        # log_model, unlike the client, takes its store from the process.
-        mlflow.set_tracking_uri(self.uri)
-        known = self._store.get_experiment_by_name(self.name)
-        if known is None:
-            place = (self.store_folder / ARTIFACTS).resolve().as_uri() if self.local else None
-            experiment_id = self._store.create_experiment(self.name, artifact_location=place, tags=_EXPERIMENT_TAGS)
-        elif known.lifecycle_stage == "deleted":
-            raise MlflowException(
-                f"experiment {self.name!r} was deleted there; restore it (`mlflow experiments restore --experiment-id "
-                f"{known.experiment_id}`), or set tracking.experiment to another name"
-            )
-        else:
-            experiment_id = known.experiment_id
-        if self._record.get("uri") != self.uri or not self._exists(self._record.get("parent")):
-            tags = {"kerasac.kind": self.kind, **_SOURCE_TAGS, "mlflow.source.name": self._command}
-            if self.study is not None:
-                tags[_PARENT_TAG] = self.study.run_id
-            parent = self._store.create_run(experiment_id, run_name=self.folder.name, tags=tags)
-            ids = {"experiment": experiment_id, "parent": parent.info.run_id}
-            self._record = {"uri": self.uri, **ids, "units": {}, "logged": {}}
-            self._log_params(parent.info.run_id, parameters)
-            self._write_record()
-        self._store.update_run(self._record["parent"], status="RUNNING")
+        if self.study is not None and not self.study._is_open:
+            return
+        experiment = self.store.experiment_id(self.name)
+        tags = _tags(self.kind)
+        if self.study is not None:
+            tags[PARENT_TAG] = str(self.study._record.parent)
+        record = self._record
+        if record.uri != self.store.uri or not self.store.has_run(record.parent):
+            was_written = record.uri == self.store.uri and record.parent is None  # by a try that went wrong then
+            record = self._record = Record(self.store.uri, experiment, key=record.key if was_written else new_key())
+            record.write(self.folder)
+        if record.parent is None:
+            record.parent = self.store.run(experiment, self.folder.name, key={_KEY: record.key}, tags=tags)
+        record.closed = False
+        record.write(self.folder)
+        self._log_params(record.parent, parameters)
+        self.store.client.update_run(record.parent, status="RUNNING")
+        self._is_open = True
 
-    def _start(self, unit: Unit) -> None:
-        if self._record["logged"].pop(unit.name, False):
-            del self._record["units"][unit.name]  # its folder was removed since: it is trained anew, as a new run
-        self._run_of(unit)
+    def _start(self, unit: Unit, *, is_new: bool) -> None:
+        self._record.logged.pop(unit.name, None)
+        run_id = self._run_of(unit)
+        if is_new and self._known_steps(unit, run_id):
+            # Its folder was removed since: it is trained anew, as a new run.
+            self.store.client.set_tag(run_id, REPLACED_TAG, "trained anew")
+            self._forget(unit)
+            run_id = self._run_of(unit)
+        self._steps.pop(unit.name, None)
+        self._reopen(run_id)
+
+    def _reopen(self, run_id: str) -> None:
+        tags = self.store.client.get_run(run_id).data.tags
+        for tag in (_ERROR, _DROPPED):
+            if tag in tags:
+                self.store.client.delete_tag(run_id, tag)
+        self.store.client.update_run(run_id, status="RUNNING")
 
     def _run_of(self, unit: Unit) -> str:
-        """Return the id of a unit's run, created or set to running."""
-        run_id: str | None = self._record["units"].get(unit.name)
-        if run_id is None:
-            tags = {
-                _PARENT_TAG: self._record["parent"],
-                "kerasac.kind": "unit",
-                "kerasac.unit": unit.name,
-                **_SOURCE_TAGS,
-                "mlflow.source.name": self._command,
-            }
-            run = self._store.create_run(self._record["experiment"], run_name=unit.name, tags=tags)
-            run_id = str(run.info.run_id)
-            self._record["units"][unit.name] = run_id
-            self._log_params(run_id, {"fold": unit.fold.index, "seed": unit.seed, **unit.fold.as_dict()})
-            self._write_record()
-        self._store.update_run(run_id, status="RUNNING")
+        """Return the id of a unit's run, created when it has none or it was deleted."""
+        record = self._record
+        known = record.units.get(unit.name)
+        if known is not None and (unit.name in self._seen or self.store.has_run(known)):
+            self._seen.add(unit.name)
+            return known
+        key = {PARENT_TAG: str(record.parent), _UNIT: unit.name}
+        run_id = self.store.run(record.experiment, unit.name, key=key, tags=_tags("unit", of=self.kind))
+        self._log_params(run_id, {"fold": unit.fold.index, "seed": unit.seed, **unit.fold.as_dict()})
+        record.units[unit.name] = run_id
+        record.logged.pop(unit.name, None)
+        record.write(self.folder)
+        self._seen.add(unit.name)
         return run_id
 
-    def _log_epochs(self, unit: Unit, rows: list[Row]) -> None:
-        metrics = [
-            Metric(name, value, timestamp=_now_ms(), step=int(row["epoch"]))
-            for row in rows
-            for name, value in row.items()
-            if name not in _NOT_LOGGED
-        ]
-        if metrics:
-            self._store.log_batch(self._record["units"][unit.name], metrics=metrics)
+    def _forget(self, unit: Unit) -> None:
+        self._record.units.pop(unit.name, None)
+        self._seen.discard(unit.name)
+        self._steps.pop(unit.name, None)
+
+    def _known_steps(self, unit: Unit, run_id: str) -> set[int]:
+        if unit.name not in self._steps:
+            self._steps[unit.name] = self.store.steps(run_id, EPOCH_METRIC)
+        return self._steps[unit.name]
+
+    def _send_rows(self, unit: Unit, rows: list[list[Metric]]) -> None:
+        with self._rows_lock:
+            if self._rows.get(unit.name) is rows:
+                del self._rows[unit.name]  # further ones gather for another call
+        self._log_epochs(unit, self._run_of(unit), rows)
+
+    def _log_epochs(self, unit: Unit, run_id: str, rows: Sequence[Sequence[Metric]]) -> None:
+        known = self._known_steps(unit, run_id)
+        new = {row[0].step: row for row in rows if row and row[0].step not in known}
+        self.store.log_metrics(run_id, [metric for row in new.values() for metric in row])
+        known.update(new)
+
+    def _pause(self, unit: Unit, epochs: Sequence[Sequence[Metric]], scores: Sequence[Metric]) -> None:
+        run_id = self._run_of(unit)
+        self._log_epochs(unit, run_id, epochs)
+        self.store.log_scores(run_id, scores)
+
+    def _drop(self, unit: Unit, reason: str) -> None:
+        run_id = self._run_of(unit)
+        self._log_epochs(unit, run_id, _epochs(unit))
+        self.store.log_scores(run_id, valid_metrics(unit.folder))
+        self.store.client.set_tag(run_id, _DROPPED, reason[:5000])
+        self.store.client.set_terminated(run_id, status="FINISHED")
 
     def _fail(self, unit: Unit, message: str) -> None:
         run_id = self._run_of(unit)
-        self._store.set_tag(run_id, "kerasac.error", message[:5000])
-        self._store.set_terminated(run_id, status="FAILED")
-
-    def _catch_up(self, unit: Unit) -> None:
-        state = read_marker(unit.folder).get("state")
-        if self._record["logged"].get(unit.name) in (True, state):
-            return
-        run_id = self._run_of(unit)
-        logged = {metric.step for metric in self._store.get_metric_history(run_id, "val_loss")}
-        self._log_epochs(unit, [row for row in read_history(unit.folder / "history.csv") if row["epoch"] not in logged])
-        marker = read_marker(unit.folder)
-        self._log_params(run_id, {key: marker.get(key) for key in ("plan_digest", "best_epoch", "model_parameters")})
-        for prefix, name in _SCORES.items():
-            self._log_scores(run_id, unit.folder / name, prefix)
-        for name in (*_UNIT_FILES, *_PREDICTIONS):
-            if (unit.folder / name).exists():
-                self._store.log_artifact(run_id, str(unit.folder / name))
-        if state != TUNED:
-            self._store.log_artifacts(run_id, str(unit.folder / "plots"), "plots")
-            self._log_model(run_id, unit)
-        self._store.set_terminated(run_id, status="FINISHED")
-        self._record["logged"][unit.name] = state
-        self._write_record()
-
-    def _log_scores(self, run_id: str, path: Path, prefix: str) -> None:
-        if path.exists():
-            scores = json.loads(path.read_text())["windows"]
-            values = {f"{prefix}{where}.{name}": value for where, by in scores.items() for name, value in by.items()}
-            metrics = [_metric(name, value) for name, value in values.items() if value is not None]
-            self._store.log_batch(run_id, metrics=metrics)
-
-    def _log_model(self, run_id: str, unit: Unit) -> None:
-        """Log the .keras file as an MLflow model, loaded by our own loader; this process needs no TensorFlow."""
-        with mlflow.start_run(run_id=run_id):
-            mlflow.pyfunc.log_model(
-                name="model",
-                loader_module="kerasac.models.checkpoint",
-                data_path=str(unit.folder / "model.keras"),
-                pip_requirements=["kerasac-ray"],
-            )
+        self.store.client.set_tag(run_id, _ERROR, message[:5000])
+        self.store.client.set_terminated(run_id, status="FAILED")
 
     def _interrupt(self, unit: Unit) -> None:
-        run_id = self._record["units"].get(unit.name)
-        if run_id is not None:
-            self._store.set_terminated(run_id, status="KILLED")
+        run_id = self._record.units.get(unit.name)
+        if run_id is not None and self.store.has_run(run_id):
+            self.store.client.set_terminated(run_id, status="KILLED")
+
+    def _catch_up(self, unit: Unit) -> None:
+        marker = read_marker(unit.folder)
+        state = marker.get("state")
+        run_id = self._run_of(unit)
+        if self._record.logged.get(unit.name) in (True, state):
+            return
+        self._log_epochs(unit, run_id, _epochs(unit))
+        self._log_params(run_id, {key: marker.get(key) for key in FACTS})
+        self.store.log_scores(run_id, scored_metrics(unit.folder))
+        self.store.log_scores(run_id, valid_metrics(unit.folder))
+        self.store.log_files(run_id, [unit.folder / name for name in (*UNIT_FILES, *PREDICTIONS)])
+        if state != TUNED:
+            self.store.log_files(run_id, sorted((unit.folder / "plots").glob("*")), place="plots")
+            self.store.log_model(run_id, unit.folder / "model.keras")
+        self.store.client.set_terminated(run_id, status="FINISHED")
+        self._record.logged[unit.name] = state
+        self._record.write(self.folder)
+
+    def _register(self, path: Path, *, name: str, alias: str, description: str) -> str:
+        run_id = str(self._record.parent)
+        return register_model(self.store, run_id, path, name=name, alias=alias, description=description)
 
     def _close(self, *, finished: bool, metrics: Mapping[str, float]) -> None:
-        parent = self._record["parent"]
-        self._store.log_batch(parent, metrics=[_metric(name, value) for name, value in metrics.items()])
-        for name in (*_RUN_FILES, *_STUDY_FILES):
-            if (self.folder / name).exists():
-                self._store.log_artifact(parent, str(self.folder / name))
-        self._store.set_terminated(parent, status="FINISHED" if finished else "FAILED")
+        parent = str(self._record.parent)
+        self.store.log_scores(parent, metrics_of(metrics))
+        self.store.log_files(parent, [self.folder / name for name in (*_RUN_FILES, *_STUDY_FILES)])
+        self.store.client.set_terminated(parent, status="FINISHED" if finished else "FAILED")
+        self._record.closed = True
+        self._record.write(self.folder)
 
     def _log_params(self, run_id: str, values: Mapping[str, Any]) -> None:
-        params = [Param(key, str(value)[:6000]) for key, value in values.items() if value is not None]
-        tags: list[RunTag] = []
-        for low in range(0, len(params), 100):  # MLflow's limit a call
-            self._store.log_batch(run_id, params=params[low : low + 100], tags=tags)
-
-    def _exists(self, run_id: str | None) -> bool:
-        if run_id is None:
-            return False
-        try:
-            return bool(self._store.get_run(run_id).info.lifecycle_stage == "active")
-        except MlflowException:
-            return False
-
-    def _read_record(self) -> dict[str, Any]:
-        path = self.folder / RECORD
-        return json.loads(path.read_text()) if path.exists() else {}
-
-    def _write_record(self) -> None:
-        write_whole(self.folder / RECORD, json.dumps(self._record, indent=1) + "\n")
+        if kept := self.store.log_params(run_id, values):
+            logger.debug("run %s keeps its first values of %s, as MLflow does", run_id, ", ".join(kept))
 
 
-def _store_folder(run_folder: Path) -> Path:
-    """Return the folder of a run's local store: its own, or that of the study that the run is a configuration of."""
-    study = run_folder.resolve().parent
-    record = run_folder / RECORD
-    shared = record.exists() and json.loads(record.read_text())["uri"] == local_uri(study)
-    return study if shared and (study / STORE).exists() else run_folder
+def _epochs(unit: Unit) -> list[list[Metric]]:
+    return [epoch_metrics(row) for row in read_history(unit.folder / HISTORY)]
 
 
-def local_uri(run_folder: Path) -> str:
-    """Return the address of a run folder's own store; absolute, since workers change their directory."""
-    return f"sqlite:///{(run_folder / STORE).resolve()}"
-
-
-def flat_parameters(experiment: Experiment) -> dict[str, Any]:
-    """Return the experiment's keys as dotted parameters (``model.filters``), paths left as they are."""
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), inner)
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for inner in value:
-                walk(f"{prefix}.{inner['name']}", {k: v for k, v in inner.items() if k != "name"})
-        else:
-            flat[prefix] = value
-
-    walk("", experiment.as_dict())
-    return flat
-
-
-def serve_ui(run_folder: Path, *, host: str, port: int) -> int:
-    """Serve MLflow's pages for a run folder's store until interrupted; returns the server's exit status.
-
-    Raises
-    ------
-    RunError
-        When the folder holds no store, or a server keeps its runs.
-    """
-    record = run_folder / RECORD
-    uri = json.loads(record.read_text())["uri"] if record.exists() else ""
-    if uri.startswith("http"):
-        raise RunError(f"{run_folder} is tracked by the MLflow server at {uri}; open that address in a browser")
-    folder = (
-        run_folder if (run_folder / STORE).exists() else run_folder.resolve().parent
-    )  # of a configuration: its study's
-    if not (folder / STORE).exists():
-        raise RunError(f"{run_folder} holds no MLflow store ({STORE}); run `kerasac-ray cv` first, or name its folder")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(folder)]
-    command += ["--host", host, "--port", str(port), "--workers", "1"]
-    # The job runner would start seven more processes, for features that are not used here.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    try:
-        return subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
-
-
-def _metric(name: str, value: float) -> Metric:
-    return Metric(name, float(value), timestamp=_now_ms(), step=0)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-def newest_run(parent: Path) -> Path:
-    """Return the run folder in ``parent`` whose store was written last; raises RunError when there is none."""
-    stores = sorted(parent.glob(f"*/{STORE}"), key=lambda store: store.stat().st_mtime)
-    if not stores:
-        raise RunError(f"no run in {parent.resolve()}; run `kerasac-ray cv` first, or name a run folder")
-    return stores[-1].parent
+def _tags(kind: str, *, of: Kind | None = None) -> dict[str, str]:
+    command = "kerasac-ray cv" if (of or kind) == "cv" else "kerasac-ray tune"
+    return {"kerasac.kind": kind, "mlflow.source.name": command, "mlflow.source.type": "LOCAL"}

@@ -24,6 +24,14 @@ DataFolder = Annotated[
     Path | None,
     typer.Option("--data", help="Folder that relative paths are relative to; default: the file's own."),
 ]
+StopAfter = Annotated[
+    str | None,
+    typer.Option(
+        "--stop-after",
+        metavar="TIME",
+        help="Stop at the end of an epoch after this long, e.g. 11h, 90m or 2-12:00:00; the same command goes on.",
+    ),
+]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for debugging.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only.")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kerasac.steps.summary import headline
+from kerasac.steps.summary import Summary, headline
 
 if TYPE_CHECKING:
     from kerasac.runs.crossval import CrossValidation
@@ -23,15 +23,8 @@ _ARROWS = {"higher": "↑", "lower": "↓"}  # which way is better
 
 def show_cross_validation(result: CrossValidation, console: Console) -> None:
     """Print how well held-out windows are predicted, against the floors, and where everything lies."""
-    n = len(result.summary.units)
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold")
-    table.title = f"Held-out chromosomes, mean ± sd over {n} units"
-    for heading in ("", "windows", "score", "", "floor"):
-        table.add_column(heading, no_wrap=True)
-    for row in headline(result.summary):
-        floor = "" if row.floor is None else f"{row.floor:.3f} ({row.floor_label})"
-        table.add_row(row.label, row.windows.removesuffix(" windows"), row.text(), _ARROWS[row.better], floor)
-    console.print(table)
+    if result.summary is not None:
+        console.print(_scores(result.summary))
     trained = f"{result.n_trained} trained, {result.n_kept} finished before, {result.seconds:.0f} s"
     console.print(f"\n{trained}", highlight=False)
     if result.tracking_problem:
@@ -40,9 +33,36 @@ def show_cross_validation(result: CrossValidation, console: Console) -> None:
             style="yellow",
             highlight=False,
         )
+    if result.stopped is not None:
+        show_stopped(result.stopped, result.unfinished, console)
     shown = _shortest(result.folder)
     console.print(f"Report:  {shown}/report.html", highlight=False, soft_wrap=True)
     console.print(f"Browse:  kerasac-ray ui {shlex.quote(str(shown))}", highlight=False, soft_wrap=True)
+
+
+def show_stopped(reason: str, unfinished: Mapping[str, str], console: Console, *, at_most: int = 10) -> None:
+    """Print why a run stopped, what is unfinished, and the command that goes on, which is the one of this process."""
+    from kerasac.runs.heartbeat import Command
+
+    said = f"Stopped, asked by {reason}; {len(unfinished)} unfinished, and all that is done is kept:"
+    console.print(said, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for name, state in list(unfinished.items())[:at_most]:
+        console.print(f"  {name}: {state}", highlight=False, markup=False, soft_wrap=True)
+    if len(unfinished) > at_most:
+        console.print(f"  and {len(unfinished) - at_most} more", highlight=False)
+    console.print(f"Go on:   {Command.this()}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _scores(summary: Summary) -> Table:
+    n = len(summary.units)
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold")
+    table.title = f"Held-out chromosomes, mean ± sd over {n} units"
+    for heading in ("", "windows", "score", "", "floor"):
+        table.add_column(heading, no_wrap=True)
+    for row in headline(summary):
+        floor = "" if row.floor is None else f"{row.floor:.3f} ({row.floor_label})"
+        table.add_row(row.label, row.windows.removesuffix(" windows"), row.text(), _ARROWS[row.better], floor)
+    return table
 
 
 def show_facts(title: str, facts: Sequence[tuple[str, str]], console: Console) -> None:

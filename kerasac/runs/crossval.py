@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
 from kerasac.cache import remove
 from kerasac.config import Experiment
 from kerasac.errors import RunError
+from kerasac.runs.heartbeat import heartbeat
 from kerasac.runs.launch import UnitAllotment, launch
 from kerasac.runs.listening import Listener, finish
 from kerasac.runs.lock import run_lock
@@ -21,9 +23,11 @@ from kerasac.runs.nodes import decode_on_other_nodes, node_shards
 from kerasac.runs.origin import check_folder, write_origin
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.session import closing_ray, ray_session
+from kerasac.runs.stopping import stopping
 from kerasac.runs.tracking import Tracker, flat_parameters
 from kerasac.runs.unit import Unit, is_done, read_marker
 from kerasac.steps.check import checked
+from kerasac.steps.history import read_history
 from kerasac.steps.prepared import Prepared
 from kerasac.steps.report import write_report
 from kerasac.steps.summary import Summary, summarize
@@ -33,39 +37,60 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What a cross-validation left: its folder, the summary over units, and how many were trained this time."""
+    """What a cross-validation left: its folder, the summary over units, and how many were trained this time.
+
+    ``stopped`` says why it ended before all was done; then ``unfinished`` are units with how far they are, the summary
+    is over the others (None when there are none), and the same command goes on.
+    """
 
     folder: Path
-    summary: Summary
+    summary: Summary | None
     n_trained: int
     n_kept: int
     seconds: float
     tracking_problem: str | None
+    stopped: str | None = None
+    unfinished: Mapping[str, str] = field(default_factory=dict)
+    exit_status: int = 0
 
 
-def cross_validate(experiment: Experiment, run_folder: Path, *, console: Console) -> CrossValidation:
+def cross_validate(
+    experiment: Experiment, run_folder: Path, *, console: Console, stop_after_s: float | None = None
+) -> CrossValidation:
     """Train, predict and score every fold × seed of an experiment, then sum up.
 
-    Finished units in ``run_folder`` are kept, interrupted ones go on at their last epoch.
+    Finished units in ``run_folder`` are kept, interrupted ones go on at their last epoch. It stops at the end of an
+    epoch when it is asked to: after ``stop_after_s``, or as :mod:`kerasac.runs.stopping` says.
 
     Raises
     ------
     KerasacError
         Before any training: whatever is wrong with the experiment, or the folder holds another one.
     RunError
-        After all units have ended, when some failed or the run was interrupted; finished ones are kept.
+        After all units have ended, when some failed; finished ones are kept.
     """
     with closing_ray():
-        return _cross_validate(experiment, run_folder, console)
+        return _cross_validate(experiment, run_folder, console, stop_after_s)
 
 
-def _cross_validate(experiment: Experiment, run_folder: Path, console: Console) -> CrossValidation:
-    started = time.perf_counter()
+class _Outcome(NamedTuple):
+    """How the units of a run ended: messages of those that failed, and why the run was asked to stop."""
+
+    failures: Mapping[str, str]
+    stopped: str | None = None
+    exit_status: int = 0
+
+
+def _cross_validate(
+    experiment: Experiment, run_folder: Path, console: Console, stop_after_s: float | None
+) -> CrossValidation:
+    started = time.monotonic()
     with node_shards() as shards:
         prepared = checked(experiment, shards)
     run_folder = run_folder.resolve()
     units = [Unit(fold, seed, str(run_folder)) for seed in experiment.seeds for fold in prepared.folds]
     _make(run_folder)
+    outcome = _Outcome({})
     with run_lock(run_folder):
         check_folder(prepared, run_folder)
         pending = [unit for unit in units if not is_done(unit.folder)]
@@ -75,41 +100,60 @@ def _cross_validate(experiment: Experiment, run_folder: Path, console: Console) 
         summed_up = all((run_folder / name).exists() for name in ("summary.json", "report.html"))
         if pending or not summed_up or tracker.needs(units):
             tracker.open(flat_parameters(experiment))
-            failures = _run(prepared, units, pending, tracker, console) if pending else {}
-            summary = _sum_up(units, tracker, run_folder, failures)
+            if pending:
+                outcome = _run(prepared, units, pending, tracker, console, (stop_after_s, started))
+            summary = _sum_up(units, tracker, run_folder, outcome)
         else:
             summary = summarize(run_folder)
+    unfinished = {unit.name: _how_far(unit) for unit in units if not is_done(unit.folder)}
     return CrossValidation(
         folder=run_folder,
         summary=summary,
-        n_trained=len(pending),
+        n_trained=len(pending) - len(unfinished),
         n_kept=len(units) - len(pending),
-        seconds=time.perf_counter() - started,
+        seconds=time.monotonic() - started,
         tracking_problem=tracker.problem,
+        stopped=outcome.stopped if unfinished else None,
+        unfinished=unfinished,
+        exit_status=outcome.exit_status if unfinished else 0,
     )
 
 
 def _run(
-    prepared: Prepared, units: Sequence[Unit], pending: Sequence[Unit], tracker: Tracker, console: Console
-) -> dict[str, str]:
-    """Run what is pending; returns the messages of the units that failed."""
-    compute = prepared.experiment.compute
-    epochs = prepared.experiment.training.epochs
+    prepared: Prepared,
+    units: Sequence[Unit],
+    pending: Sequence[Unit],
+    tracker: Tracker,
+    console: Console,
+    limit: tuple[float | None, float],
+) -> _Outcome:
+    """Run what is pending, until a limit of seconds since a time."""
+    compute, epochs = prepared.experiment.compute, prepared.experiment.training.epochs
     run_folder = Path(pending[0].run_folder)
     scratch = run_folder / ".ray"
     remove(scratch)
-    with ray_session() as resources:
+    with stopping(run_folder, after_s=limit[0], since=limit[1]) as stop, ray_session() as resources:
+        stop.hold_signals()  # Ray has taken one
         allotment = UnitAllotment(compute, len(pending), resources, decoded=prepared.source.in_memory)
         logger.info("%d units, %s", len(pending), allotment.describe())
         decode_on_other_nodes(prepared.source)
-        with ProgressView(pending, epochs, console, finished=len(units) - len(pending)) as view:
-            listener = Listener(view, lambda unit: tracker)
-            launch(prepared, pending, allotment, listener, scratch=scratch)
+        view = ProgressView(pending, epochs, console, finished=len(units) - len(pending))
+        listener = Listener(view, lambda unit: tracker, stop=stop)
+        with view, heartbeat(run_folder, view, stop=stop, gpus=allotment.share.gpus):
+            if stop.reason is None:
+                launch(prepared, pending, allotment, listener, scratch=scratch)
     shutil.rmtree(scratch, ignore_errors=True)
-    return listener.failures
+    return _Outcome(listener.failures, stop.reason, stop.exit_status)
 
 
-def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, failures: dict[str, str]) -> Summary:
+def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, outcome: _Outcome) -> Summary | None:
+    """Write the summary and the report of what is done, and end the tracking; None when nothing is done.
+
+    Raises
+    ------
+    RunError
+        When units failed, or ended without having been asked to.
+    """
     done = [unit for unit in units if is_done(unit.folder)]
     for unit in done:
         finish(unit, tracker)
@@ -117,18 +161,25 @@ def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, failures:
     write_report(run_folder)
     missing = [unit for unit in units if unit not in done]
     for unit in missing:
-        if unit.name not in failures:
+        if unit.name not in outcome.failures:
             tracker.interrupt(unit)
     tracker.close(finished=not missing, metrics=_means(summary) if summary is not None else {})
-    if summary is not None and not missing:
+    if not missing or (outcome.stopped and not outcome.failures):
         return summary
-    lines = [f"{unit.name}: {failures.get(unit.name, _interrupted(unit))}" for unit in missing]
+    lines = [f"{unit.name}: {outcome.failures.get(unit.name, _how_far(unit))}" for unit in missing]
     kept = f"{len(done)} of {len(units)} units are finished and kept"
-    raise RunError("\n".join([f"{kept}; the same command goes on with the rest.", *lines]))
+    why = f" (stopped, asked by {outcome.stopped})" if outcome.stopped else ""
+    raise RunError("\n".join([f"{kept}{why}; the same command goes on with the rest.", *lines]))
 
 
-def _interrupted(unit: Unit) -> str:
-    return "was interrupted" if read_marker(unit.folder) else "was not started"
+def _how_far(unit: Unit) -> str:
+    """Say in words where an unfinished unit stands."""
+    if not read_marker(unit.folder):
+        return "not started"
+    if (unit.folder / "model.keras").exists():
+        return "trained, not scored"
+    n_epochs = len(read_history(unit.folder / "history.csv"))
+    return f"interrupted after epoch {n_epochs}" if n_epochs else "interrupted in its first epoch"
 
 
 def _make(run_folder: Path) -> None:

@@ -1,52 +1,36 @@
-"""Show units of work while they run: one live table in a terminal, plain lines elsewhere."""
+"""Show units of work while they run: one live screen in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
+from kerasac.runs.progress_state import Best, Progress
+from kerasac.runs.progress_tables import draw
+from kerasac.runs.stopping import duration_text
 from kerasac.runs.unit import Event, Unit
-
-_STAGES = {
-    "bias": "learning the bias",
-    "train": "training",
-    "validate": "validating",
-    "predict": "predicting",
-    "score": "scoring",
-}
-_STYLES = {"waiting": "dim", "done": "green", "failed": "bold red"}
-
-
-@dataclass
-class _Line:
-    """What is known of one unit."""
-
-    state: str = "waiting"
-    epoch: int = 0
-    loss: float | None = None
-    best_loss: float | None = None
-    best_epoch: int = 0
-    epoch_seconds: list[float] = field(default_factory=list)
-    started: float | None = None
-    seconds: float | None = None
-    message: str = ""
+from kerasac.runs.usage import Usage
 
 
 class ProgressView:
-    """Folds and seeds with their state, epoch, validation loss and time; use as a context manager."""
+    """Folds, seeds and configurations with their states, and how far all is; use as a context manager.
 
-    def __init__(self, units: Sequence[Unit], epochs: int, console: Console, *, finished: int = 0) -> None:
-        self.console, self.epochs, self.finished = console, epochs, finished
-        self.lines = {unit.title: _Line() for unit in units}
-        self._began = time.perf_counter()
-        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=2, transient=True)
+    ``units`` are those that are known from the start; others get their lines when they are first heard of. ``total``
+    counts all, also the ``finished`` ones of before; where units are known it need not be given. :meth:`usage`,
+    :meth:`stopping` and :meth:`remaining` are told from time to time by :func:`kerasac.runs.heartbeat.heartbeat`.
+    """
+
+    def __init__(
+        self, units: Sequence[Unit], epochs: int, console: Console, *, finished: int = 0, total: int | None = None
+    ) -> None:
+        self.console = console
+        self.progress = Progress(units, epochs, finished=finished, total=total)
+        self._usage: Usage | None = None
+        self._remaining_s: float | None = None
+        self._live = Live(console=console, get_renderable=self.screen, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> ProgressView:
         if self.console.is_terminal:
@@ -56,75 +40,78 @@ class ProgressView:
     def __exit__(self, *error: Any) -> None:
         if self.console.is_terminal:
             self._live.stop()
-            self.console.print(self._table())
+            self._remaining_s = self._usage = None
+            self.console.print(self.screen())
 
-    def started(self, unit: Unit) -> None:
-        """Note that a unit got its place."""
-        line = self.lines[unit.title]
-        line.state, line.started = "starting", time.perf_counter()
-        self._say(unit, "started")
+    def started(self, unit: Unit, until: int | None = None) -> None:
+        """Note that a unit got its place; ``until`` is the epoch at which it is to pause, None = its end."""
+        self.progress.started(unit, until)
+        self._say(unit, "started" if until is None else f"started, until epoch {until}")
 
     def heard(self, unit: Unit, event: Event) -> None:
         """Note an event of a unit."""
-        line = self.lines[unit.title]
-        kind = event.get("event")
-        if kind == "stage":
-            line.state = _STAGES[event["stage"]]
-        elif kind == "epoch":
-            self._epoch(line, event)
-            self._say(unit, f"epoch {line.epoch}/{self.epochs}  validation loss {line.loss:.3f}")
-        elif kind == "bias epoch":
-            line.state = f"learning the bias, epoch {event['epoch']:.0f}/{self.epochs}"
-            self._say(unit, f"bias epoch {event['epoch']:.0f}/{self.epochs}  validation loss {event['val_loss']:.3f}")
-        elif kind == "bias":
-            self._say(unit, f"bias model: {event['message']}")
-        elif kind == "done":
-            line.state = "done"
-            line.best_epoch, line.epoch = event["best_epoch"], event["epochs"]
-            line.seconds = time.perf_counter() - line.started if line.started else None
-            self._say(unit, f"done: best epoch {line.best_epoch} of {line.epoch}")
-        elif kind == "failed":
-            self.died(unit, event["message"])
+        self.progress.heard(unit, event)
+        text = self._in_words(unit, event)
+        if text:
+            self._say(unit, text)
 
     def died(self, unit: Unit, message: str) -> None:
         """Note that a unit failed."""
-        line = self.lines[unit.title]
-        line.state, line.message = "failed", message
+        self.progress.died(unit, message)
         self._say(unit, f"failed: {message}")
 
-    def _epoch(self, line: _Line, event: Event) -> None:
-        line.state, line.epoch, line.loss = "training", int(event["epoch"]), float(event["val_loss"])
-        line.epoch_seconds.append(float(event["seconds"]))
-        if line.best_loss is None or line.loss < line.best_loss:
-            line.best_loss, line.best_epoch = line.loss, line.epoch
+    def best(self, name: str, text: str) -> None:
+        """Show the best configuration so far, with its objective in words."""
+        if self.progress.best != (name, text):
+            self.progress.best = Best(name, text)
+            self._print(f"best so far: {name}, {text}")
+
+    def scored(self, name: str, text: str) -> None:
+        """Show what a configuration scores so far, beside its folds."""
+        self.progress.scores[name] = text
+
+    def planned(self, *, units: int | None = None, epochs: int | None = None, budget: str = "") -> None:
+        """Say how many units and epochs there are going to be at most, and what is left of the budget, in words."""
+        self.progress.total, self.progress.planned_epochs, self.progress.budget = units, epochs, budget
+
+    def usage(self, usage: Usage, remaining_s: float | None) -> None:
+        """Show how busy the machine is, and how long it is until the run has to stop."""
+        self._usage, self._remaining_s = usage, remaining_s
+
+    def stopping(self, reason: str) -> None:
+        """Show why the run is stopping; said once."""
+        if self.progress.stop_reason is None:
+            self.progress.stop_reason = reason
+            self._print(f"stopping, asked by {reason}: running units end their epoch first")
+
+    def screen(self) -> RenderableType:
+        """Return all that is shown in a terminal."""
+        return draw(self.progress, self._usage, height=self.console.height, remaining_s=self._remaining_s)
+
+    def _in_words(self, unit: Unit, event: Event) -> str:
+        line, kind = self.progress.line(unit), event.get("event")
+        if kind == "epoch":
+            return f"epoch {line.epoch}/{line.epochs}  validation loss {line.loss:.3f}{self._left()}"
+        if kind == "bias epoch":
+            return f"bias epoch {event['epoch']:.0f}/{line.epochs}  validation loss {event['val_loss']:.3f}"
+        if kind == "bias":
+            return f"bias model: {event['message']}"
+        if kind == "done":
+            return f"done: best epoch {line.best_epoch} of {line.epoch}"
+        if kind == "paused":
+            return f"waits for its rung after epoch {line.epoch}"
+        if kind == "stopped":
+            return f"stopped after epoch {line.epoch}" if line.epoch else "stopped"
+        return f"failed: {event['message']}" if kind == "failed" else ""
+
+    def _left(self) -> str:
+        left = self.progress.time_left_s()
+        return "" if left is None else f"  about {duration_text(left)} left"
 
     def _say(self, unit: Unit, text: str) -> None:
-        if not self.console.is_terminal:
-            elapsed = time.perf_counter() - self._began
-            self.console.print(f"[{elapsed:6.1f} s] {unit.title}: {text}", highlight=False, markup=False)
+        self._print(f"{unit.title}: {text}")
 
-    def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-        for heading, justify in (
-            ("fold / seed", "left"),
-            ("state", "left"),
-            ("epoch", "right"),
-            ("validation loss", "right"),
-            ("best (epoch)", "right"),
-            ("s an epoch", "right"),
-        ):
-            table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-        for name, line in self.lines.items():
-            table.add_row(
-                name,
-                Text(line.state, style=_STYLES.get(line.state, "cyan")),
-                f"{line.epoch}/{self.epochs}" if line.epoch else "",
-                "" if line.loss is None else f"{line.loss:.3f}",
-                "" if line.best_loss is None else f"{line.best_loss:.3f} ({line.best_epoch})",
-                f"{sum(line.epoch_seconds) / len(line.epoch_seconds):.1f}" if line.epoch_seconds else "",
-            )
-        done = sum(line.state in ("done", "failed") for line in self.lines.values())
-        kept = f", {self.finished} finished before" if self.finished else ""
-        table.caption = f"{done} of {len(self.lines)} done{kept} · {time.perf_counter() - self._began:.0f} s"
-        table.caption_justify = "left"
-        return table
+    def _print(self, text: str) -> None:
+        if not self.console.is_terminal:
+            line = f"[{self.progress.elapsed_s:6.1f} s] {text}"
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)

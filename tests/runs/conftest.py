@@ -48,3 +48,15 @@ def run(ray_cluster: dict[str, float], tiny_folder: Path, tmp_path_factory: pyte
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     return cross_validate(three_folds(tiny_folder), folder, console=Console(quiet=True))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without runs, whose making takes seconds."""
+    from mlflow import MlflowClient
+
+    from kerasac.runs.tracking_store import STORE, local_uri
+
+    folder = tmp_path_factory.mktemp("store")
+    MlflowClient(local_uri(folder)).search_experiments()
+    return folder / STORE

@@ -7,9 +7,15 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from kerasac.errors import RunError
+from kerasac.runs.cluster_address import check_address
+from kerasac.runs.cluster_token import token_environment
 
+# The only variables of the user's that go to other machines: Ray keeps those of a runtime environment in plain
+# text, and shows them on its pages, so none that may hold a password is among them.
+SHARED = ("KERASAC_CACHE", "KERASAC_CACHE_GB")
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -27,13 +33,7 @@ QUIET = {
 
 @contextlib.contextmanager
 def ray_session() -> Iterator[dict[str, float]]:
-    """Join the Ray session of this process, or open one and close it; yields the cluster's resources.
-
-    Raises
-    ------
-    RunError
-        When no cluster answers at ``RAY_ADDRESS``.
-    """
+    """Join the Ray session of this process, or open one (see :func:`open_ray`) and close it; yields its resources."""
     with closing_ray():
         open_ray()
         import ray
@@ -60,33 +60,71 @@ def _is_open() -> bool:
 
 
 def open_ray() -> None:
-    """Open a Ray session unless this process has one: on the cluster at ``RAY_ADDRESS``, or on this machine alone."""
+    """Open a Ray session unless this process has one: on the cluster at ``RAY_ADDRESS``, or on this machine alone.
+
+    Alone it has no dashboard, and a token that only this user can read.
+
+    Raises
+    ------
+    RunError
+        When no cluster answers at ``RAY_ADDRESS``, refuses the token, or does not have this machine.
+    """
     os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
     if _is_open():
         return
-    import ray
-
-    address = os.environ.get("RAY_ADDRESS")
     # A cache folder named here is meant for all machines; without one, each has its own.
-    named = {key: value for key, value in os.environ.items() if key.startswith("KERASAC_")}
-    try:
-        ray.init(
-            address=address or "local",  # else Ray joins whatever cluster it finds on this machine
-            num_cpus=_narrower_cpus() if address is None else None,
-            include_dashboard=False if address is None else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            runtime_env={"env_vars": QUIET | named},
-        )
-    except ConnectionError as error:
-        raise RunError(
-            f"no Ray cluster answers at {address}; start one with `ray start --head`, or unset RAY_ADDRESS"
-        ) from error
+    variables = QUIET | {key: os.environ[key] for key in SHARED if key in os.environ}
+    address = os.environ.get("RAY_ADDRESS")
+    if address in (None, "", "local"):
+        _start(variables)
+    else:
+        _join(str(address), variables)
     _hush()
 
 
-def _narrower_cpus() -> int | None:
+def _start(variables: dict[str, str]) -> None:
+    token_environment(create=True)  # Ray would make a file that everybody can read
+    import ray
+
+    ray.init(
+        address="local",  # else Ray joins whatever cluster it finds on this machine
+        num_cpus=narrower_cpus(),
+        include_dashboard=False,
+        **_settings(variables),
+    )
+
+
+def _join(address: str, variables: dict[str, str]) -> None:
+    if address != "auto":
+        check_address(address)
+    import ray
+
+    try:
+        ray.init(address=address, **_settings(variables))
+    except ConnectionError as error:
+        raise RunError(
+            f"cannot join the Ray cluster at {address}; is it still there, and its token that of RAY_AUTH_TOKEN_PATH "
+            "(with RAY_AUTH_MODE=token)?"
+        ) from error
+    except RuntimeError as error:
+        if "node info" not in str(error):
+            raise
+        raise RunError(
+            f"this machine is none of the Ray cluster's at {address}, which alone can run commands on it; work there, "
+            f"join it (`ray start --address={address}`), or send the command with `kerasac-ray launch job`"
+        ) from error
+
+
+def _settings(variables: dict[str, str]) -> dict[str, Any]:
+    return {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+        "runtime_env": {"env_vars": variables},
+    }
+
+
+def narrower_cpus() -> int | None:
     """Return the cores that a Slurm job or taskset leaves this process; None where Ray's own count is right."""
     if not hasattr(os, "sched_getaffinity"):  # macOS
         return None

@@ -10,7 +10,7 @@ import yaml
 
 from kerasac.config import with_values
 from kerasac.config.read_space import read_space
-from kerasac.config.space import Space
+from kerasac.config.space import Racing, Space
 from kerasac.errors import ConfigError
 
 READY = sorted((Path(__file__).parents[1] / "tune").glob("*.yaml"))
@@ -187,3 +187,34 @@ def test_ready_spaces_are_read_and_set_keys_that_experiments_have(path: Path, tm
     differing = [one for one in experiments if one != experiments[0]]
     assert len(differing) >= len(found) - 2  # the experiment as it is may be one of the values
     assert f"`{path.name}`" in (path.parent / "README.md").read_text()
+
+
+def test_a_race_is_true_or_says_how(tmp_path: Path) -> None:
+    assert space(tmp_path, parameters={"a.b": [1]}).race is None
+    assert space(tmp_path, parameters={"a.b": [1]}, race=True).race == Racing()
+    assert space(tmp_path, parameters={"a.b": [1]}, race={"eta": 3, "first_epochs": 4}).race == Racing(3, 4)
+    assert space(tmp_path, parameters={"a.b": [1]}, prune="median").prune == "median"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"race": {"etta": 3}}, "race: unknown key 'etta'; did you mean"),
+        ({"race": {"eta": 1}}, "eta is 1; it is a whole number of at least 2"),
+        ({"race": 3}, "race is 3; it is true, or some of eta"),
+        ({"race": True, "prune": "asha"}, "race and prune both drop configurations"),
+        ({"race": True, "search": "tpe", "trials": 5}, "with search: tpe, say prune"),
+        ({"prune": "hyperband"}, "prune is 'hyperband'; it is one of median, asha"),
+        ({"search": "tpe"}, "search: tpe needs trials"),
+    ],
+)
+def test_mistakes_in_how_configurations_are_dropped_are_named(
+    tmp_path: Path, keys: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        space(tmp_path, parameters={"a.b": [1, 2]}, **keys)
+
+
+def test_a_search_starts_from_the_experiment_as_it_is_alone(tmp_path: Path) -> None:
+    found = space(tmp_path, parameters={"a.b": {"uniform": [0.0, 1.0]}}, search="tpe", trials=9)
+    assert [one.values for one in found.configurations()] == [{}]

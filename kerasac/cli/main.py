@@ -17,9 +17,11 @@ from kerasac.cli.convert import convert
 from kerasac.cli.curves import curves
 from kerasac.cli.export import export
 from kerasac.cli.folds import folds_app
+from kerasac.cli.import_run import import_run
 from kerasac.cli.ingest import ingest
 from kerasac.cli.init import init
 from kerasac.cli.labels import labels
+from kerasac.cli.launch import launch_app
 from kerasac.cli.loss_weights import loss_weights
 from kerasac.cli.models import models
 from kerasac.cli.negatives import negatives
@@ -28,14 +30,18 @@ from kerasac.cli.options import (
     ExperimentFile,
     Overrides,
     Quiet,
+    StopAfter,
     Verbose,
     open_console,
     read_experiment,
     set_volume,
 )
 from kerasac.cli.predict import predict
+from kerasac.cli.resume import resume
 from kerasac.cli.score import score
 from kerasac.cli.shift import shift
+from kerasac.cli.status import status
+from kerasac.cli.stop import stop
 from kerasac.cli.summarize import summarize as summarize_runs
 from kerasac.cli.tune import tune
 from kerasac.cli.windows import windows
@@ -55,6 +61,7 @@ def cv(
     experiment: ExperimentFile = None,
     folds: Annotated[int | None, typer.Option(help="Number of folds; sets folds.n.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<experiment name>.")] = None,
+    stop_after: StopAfter = None,
     overrides: Overrides = [],  # noqa: B006
     data: DataFolder = None,
     verbose: Verbose = 0,
@@ -63,17 +70,21 @@ def cv(
     """Train, predict and score every fold and seed.
 
     Run it again to go on where it stopped: finished folds are kept, an interrupted one goes on at its last epoch.
+    Ctrl-C, SIGTERM, Slurm's SIGUSR1 and `kerasac-ray stop` end it at the end of an epoch; Ctrl-C twice ends it at once.
     """
     console = open_console(quiet=quiet)
     set_volume(verbose, quiet=quiet)
     settings = (*overrides, *([f"folds.n={folds}"] if folds is not None else []))
     from kerasac.runs.crossval import cross_validate
+    from kerasac.runs.stopping import parse_duration
 
+    limit = parse_duration(stop_after) if stop_after is not None else None
     loaded = read_experiment(experiment, settings, data, console)
-    result = cross_validate(loaded, out or Path("runs") / loaded.name, console=console)
+    result = cross_validate(loaded, out or Path("runs") / loaded.name, console=console, stop_after_s=limit)
     from kerasac.cli.show import show_cross_validation
 
     show_cross_validation(result, Console())
+    raise typer.Exit(result.exit_status)
 
 
 @app.command()
@@ -104,6 +115,9 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
 
 app.command()(tune)
+app.command()(status)
+app.command()(stop)
+app.command()(resume)
 app.command()(check)
 app.command()(init)
 app.command()(ingest)
@@ -120,7 +134,9 @@ app.command()(convert)
 app.command()(export)
 app.command()(score)
 app.command("summarize")(summarize_runs)
+app.command("import-run")(import_run)
 app.add_typer(folds_app, name="folds")
+app.add_typer(launch_app, name="launch")
 app.command("loss-weights")(loss_weights)
 
 

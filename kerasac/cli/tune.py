@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kerasac.cli.options import DataFolder, Overrides, Quiet, Verbose, open_console, set_volume
+from kerasac.cli.options import DataFolder, Overrides, Quiet, StopAfter, Verbose, open_console, set_volume
+from kerasac.cli.show import show_stopped
 
 if TYPE_CHECKING:
     from kerasac.runs.study import Study
@@ -27,6 +29,14 @@ def tune(
         bool, typer.Option("--test", help="Then cross-validate the best one: its test chromosomes are scored, once.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the configurations; train none.")] = False,
+    race: Annotated[
+        bool, typer.Option("--race", help="Drop configurations early: only good ones get further folds and epochs.")
+    ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="AMOUNT", help="Begin no unit beyond: 30 trials, 12h, 40 gpu-hours or 100 cpu-hours."),
+    ] = None,
+    stop_after: StopAfter = None,
     overrides: Overrides = [],  # noqa: B006
     data: DataFolder = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
@@ -41,8 +51,15 @@ def tune(
     set_volume(verbose, quiet=quiet)
     from kerasac.config import apply_overrides, read_document
     from kerasac.config.read_space import read_space
+    from kerasac.config.space import Racing
+    from kerasac.runs.budget import parse_budget
+    from kerasac.runs.stopping import parse_duration
 
     wanted = read_space(space)
+    if race and wanted.race is None:
+        wanted = replace(wanted, race=Racing())
+    limit = parse_budget(budget) if budget is not None else None
+    stop_after_s = parse_duration(stop_after) if stop_after is not None else None
     if dry_run:
         for tried in wanted.configurations():
             typer.echo(f"{tried.name}\t{json.dumps(tried.values)}")
@@ -52,13 +69,17 @@ def tune(
     name = f"{document.get('name', experiment.stem)}-{space.stem}"
     from kerasac.runs.study import run_study
 
-    study = run_study(document, base, wanted, out or Path("runs") / name, name=name, console=console)
+    folder = out or Path("runs") / name
+    study = run_study(
+        document, base, wanted, folder, name=name, console=console, budget=limit, stop_after_s=stop_after_s
+    )
     if as_json:
         typer.echo((study.folder / "study.json").read_text(encoding="utf-8"))
     else:
         _show(study, Console())
-    if test:
+    if test and study.ranked and not study.unfinished:
         _test(study, console)
+    raise typer.Exit(study.exit_status)
 
 
 def _test(study: Study, console: Console) -> None:
@@ -75,16 +96,28 @@ def _test(study: Study, console: Console) -> None:
 def _show(study: Study, console: Console) -> None:
     """Print the ranking, what it is by, and how to go on."""
     n_units = study.n_trained + study.n_kept
-    console.print(_table(study))
+    if study.ranked:
+        console.print(_table(study))
     metric = study.objective
     words = f"By {metric.key} ({metric.better} is better) on each fold's validation chromosomes"
     console.print(f"\n{words}; its test chromosomes were not read.", highlight=False, soft_wrap=True)
-    trained = f"{n_units} units: {study.n_trained} trained, {study.n_kept} finished before, {study.seconds:.0f} s"
+    for name, level in study.dropped.items():
+        console.print(f"  dropped: {name} after {level}", style="dim", highlight=False, markup=False)
+    trained = (
+        f"{n_units} units: {study.n_trained} trained, {study.n_kept} finished before; {study.epochs} epochs in all, "
+        f"{study.seconds:.0f} s"
+    )
     console.print(trained, highlight=False)
     for name, message in study.failures.items():
         console.print(f"{name}: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    folder, winner = shlex.quote(str(study.folder)), shlex.quote(str(study.winner_folder))
-    console.print(f"Page:    {folder}/comparison.html", highlight=False, soft_wrap=True)
+    folder = shlex.quote(str(study.folder))
+    console.print(f"Page:    {folder}/study.html", highlight=False, soft_wrap=True)
+    if study.stopped is not None:
+        show_stopped(study.stopped, study.unfinished, console)
+    if not study.ranked:
+        console.print("No configuration is complete yet; the same command goes on.", highlight=False)
+        return
+    winner = shlex.quote(str(study.winner_folder))
     console.print(f"Best:    {folder}/winner.yaml", highlight=False, soft_wrap=True)
     console.print(f"Test it: kerasac-ray cv {folder}/winner.yaml --out {winner}", highlight=False, soft_wrap=True)
 
@@ -96,6 +129,7 @@ def _table(study: Study) -> Table:
     table.title = f"{study.objective.title}, mean ± se over folds"
     for heading in ("", "configuration", "value", "against the best"):
         table.add_column(heading, no_wrap=True)
+    assert study.comparison is not None, "a configuration is ranked"
     by_name = {one.name: one for one in study.comparison.configurations}
     digits = value_digits(study.comparison, study.objective)
     for place, name in enumerate(study.ranked, start=1):

@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 
 from kerasac.config.load import UniqueKeys
-from kerasac.config.space import LISTED, RANGES, SEARCHES, Axis, Space
+from kerasac.config.space import LISTED, PRUNERS, RANGES, SEARCHES, Axis, Racing, Space
 from kerasac.errors import ConfigError, suggest
 
-_KEYS = ("parameters", "search", "trials", "seed", "seeds", "folds", "objective", "default")
+_KEYS = ("parameters", "search", "trials", "seed", "seeds", "folds", "objective", "default", "race", "prune")
+_RACE_KEYS = {"eta": 2, "first_epochs": 1, "finalists": 1}  # with the least that each may be
 
 
 def read_space(path: Path) -> Space:
@@ -68,10 +69,12 @@ def _space(document: Mapping[str, Any], mistakes: list[str]) -> Space:
     if search == "grid" and ranged:
         mistakes.append(f"search: grid needs the values of {ranged[0]} as a grid; or say search: random and trials")
     trials = _integer(document, "trials", mistakes, least=1)
-    if search == "random" and trials is None:
-        mistakes.append("search: random needs trials, the number of configurations to draw")
+    if search in ("random", "tpe") and trials is None:
+        mistakes.append(f"search: {search} needs trials, the number of configurations to draw")
     if search == "grid" and trials is not None:
-        mistakes.append("trials goes with search: random; a grid tries every combination")
+        mistakes.append("trials goes with search: random or tpe; a grid tries every combination")
+    if search == "tpe" and not axes:
+        mistakes.append("search: tpe needs parameters to propose values of")
     return Space(
         axes=axes,
         search=search,
@@ -81,7 +84,35 @@ def _space(document: Mapping[str, Any], mistakes: list[str]) -> Space:
         folds=_integers(document, "folds", mistakes),
         objective=_objective(document.get("objective"), mistakes),
         default=_flag(document.get("default", True), mistakes),
+        race=_race(document, search, mistakes),
+        prune=_prune(document, mistakes),
     )
+
+
+def _race(document: Mapping[str, Any], search: Any, mistakes: list[str]) -> Racing | None:
+    given = document.get("race", False)
+    if given is False or given is None:
+        return None
+    if search == "tpe":
+        mistakes.append("race compares configurations that are all known from the start; with search: tpe, say prune")
+    if document.get("prune"):
+        mistakes.append("race and prune both drop configurations; choose one")
+    if given is True:
+        return Racing()
+    if not isinstance(given, Mapping):
+        mistakes.append(f"race is {given!r}; it is true, or some of {', '.join(_RACE_KEYS)}")
+        return None
+    mistakes += [f"race: unknown key {key!r}{suggest(str(key), _RACE_KEYS)}" for key in given if key not in _RACE_KEYS]
+    found = {key: _integer(given, key, mistakes, least=least) for key, least in _RACE_KEYS.items()}
+    return Racing(**{key: value for key, value in found.items() if value is not None})
+
+
+def _prune(document: Mapping[str, Any], mistakes: list[str]) -> str | None:
+    given = document.get("prune")
+    if given is not None and given not in PRUNERS:
+        mistakes.append(f"prune is {given!r}; it is one of {', '.join(PRUNERS)}")
+        return None
+    return None if given is None else str(given)
 
 
 def _axes(parameters: Any, mistakes: list[str]) -> tuple[Axis, ...]:

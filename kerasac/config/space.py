@@ -14,7 +14,8 @@ import numpy as np
 
 from kerasac.errors import ConfigError
 
-SEARCHES = ("grid", "random")
+SEARCHES = ("grid", "random", "tpe")
+PRUNERS = ("median", "asha")
 LISTED = ("grid", "choice")
 RANGES = ("uniform", "loguniform", "integers", "logintegers")
 _MAX_NAME = 60  # of a configuration's folder
@@ -55,21 +56,35 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """One set of values, by dotted key, and the name of its folder; without values the experiment as it is."""
+class Trial:
+    """One configuration: its values by dotted key, and its folder's name; without values the experiment as it is."""
 
     name: str
     values: Values
 
 
 @dataclass(frozen=True)
+class Racing:
+    """How a race drops configurations: of each level the best ``1 / eta`` go on, ``finalists`` at least.
+
+    The first levels train ``first_epochs`` epochs of more and more folds, the last ones more and more epochs of all
+    folds; None = by the experiment's own number of epochs.
+    """
+
+    eta: int = 2
+    first_epochs: int | None = None
+    finalists: int = 2
+
+
+@dataclass(frozen=True)
 class Space:
     """What a study tries.
 
-    ``search``: ``grid`` tries every combination of the axes, ``random`` draws ``trials`` of them from ``seed``.
-    ``seeds`` and ``folds`` are trained of each configuration; None = the experiment's own. ``objective`` is the
-    validation metric that decides, ``windows.metric``; None = by what is predicted. ``default``: the experiment as it
-    is is tried too.
+    ``search``: ``grid`` tries every combination of the axes, ``random`` draws ``trials`` of them from ``seed``, ``tpe``
+    proposes them one after the other by what is known of those before. ``race`` and ``prune`` (``median`` or ``asha``)
+    give further folds to good configurations alone. ``seeds`` and ``folds`` are trained of each configuration; None =
+    the experiment's own. ``objective`` is the validation metric that decides, ``windows.metric``; None = by what is
+    predicted. ``default``: the experiment as it is is tried too.
     """
 
     axes: tuple[Axis, ...]
@@ -80,16 +95,33 @@ class Space:
     folds: tuple[int, ...] | None = None
     objective: str | None = None
     default: bool = True
+    race: Racing | None = None
+    prune: str | None = None
 
-    def configurations(self) -> tuple[Configuration, ...]:
-        """Return what is tried, each once, in the order of the axes; the experiment as it is comes first."""
-        found: list[Values] = [{}] if self.default or not self.axes else []
-        for values in self._grid() if self.search == "grid" else self._drawn():
-            if values not in found:
-                found.append(values)
-        return tuple(Configuration(name, values) for name, values in zip(_names(found), found, strict=True))
+    def configurations(self) -> tuple[Trial, ...]:
+        """Return what is tried, each once, in the order of the axes; the experiment as it is comes first.
+
+        Of a ``tpe`` search only the latter: the rest depends on what comes of it.
+        """
+        trials: list[Trial] = []
+        starting: list[Values] = [{}] if self.default or not self.axes else []
+        for values in [*starting, *(self._drawn() if self.search == "random" else self._grid())]:
+            if all(values != one.values for one in trials):
+                trials.append(self.trial(values, trials))
+        return tuple(trials)
+
+    def trial(self, values: Values, before: Sequence[Trial]) -> Trial:
+        """Name a configuration by its values, by its number where that gets long or is not unique."""
+        lasts = [axis.key.rpartition(".")[2] for axis in self.axes]
+        keys = {key: key if lasts.count(last := key.rpartition(".")[2]) > 1 else last for key in values}
+        name = ",".join(f"{keys[key]}={_text(value)}" for key, value in values.items()) or "default"
+        if len(name) > _MAX_NAME or any(name == one.name for one in before):
+            name = f"trial-{len(before):03d}"
+        return Trial(name, values)
 
     def _grid(self) -> Iterator[Values]:
+        if self.search != "grid":
+            return
         for chosen in itertools.product(*(axis.values for axis in self.axes)):
             yield self._counting(dict(zip((axis.key for axis in self.axes), chosen, strict=True)))
 
@@ -101,12 +133,12 @@ class Space:
 
     def _counting(self, values: Values) -> Values:
         kept: Values = {}
-        for axis in self._ordered():
+        for axis in self.ordered():
             if axis.counts(kept):
                 kept[axis.key] = values[axis.key]
         return {axis.key: kept[axis.key] for axis in self.axes if axis.key in kept}
 
-    def _ordered(self) -> list[Axis]:
+    def ordered(self) -> list[Axis]:
         """Return the axes so that what one depends on comes before it."""
         ordered: list[Axis] = []
         waiting = list(self.axes)
@@ -118,17 +150,6 @@ class Space:
             ordered += ready
             waiting = [axis for axis in waiting if axis not in ready]
         return ordered
-
-
-def _names(found: Sequence[Values]) -> list[str]:
-    """Name configurations by their values, by their number where that gets long or is not unique."""
-    lasts = [key.rpartition(".")[2] for key in dict.fromkeys(key for values in found for key in values)]
-    names = []
-    for number, values in enumerate(found):
-        keys = {key: key if lasts.count(last := key.rpartition(".")[2]) > 1 else last for key in values}
-        name = ",".join(f"{keys[key]}={_text(value)}" for key, value in values.items()) or "default"
-        names.append(name if len(name) <= _MAX_NAME else f"trial-{number:03d}")
-    return [f"{name}-{i}" if names.count(name) > 1 else name for i, name in enumerate(names)]
 
 
 def _text(value: Any) -> str:

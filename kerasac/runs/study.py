@@ -1,4 +1,4 @@
-"""Try the configurations of a space on every fold and seed, judged on validation chromosomes alone."""
+"""Try the configurations of a space on folds and seeds, judged on validation chromosomes alone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +16,42 @@ from rich.console import Console
 
 from kerasac.cache import remove, write_whole
 from kerasac.config import Experiment, make_experiment, with_values
-from kerasac.config.space import Configuration as Tried
-from kerasac.config.space import Space
+from kerasac.config.space import Space, Trial
 from kerasac.errors import ConfigError, KerasacError, RunError
-from kerasac.runs.launch import UnitAllotment, launch
+from kerasac.runs.budget import Budget, Spent
+from kerasac.runs.heartbeat import Command, heartbeat
+from kerasac.runs.launch import UnitAllotment, launch_tasks
 from kerasac.runs.listening import Listener
 from kerasac.runs.lock import run_lock
 from kerasac.runs.nodes import decode_on_other_nodes, node_shards
 from kerasac.runs.origin import check_folder, write_origin
 from kerasac.runs.progress import ProgressView
+from kerasac.runs.proposals import Judged, propose
+from kerasac.runs.race import Race, levels_of
 from kerasac.runs.session import closing_ray, ray_session
+from kerasac.runs.stopping import stopping
+from kerasac.runs.study_page import level_text, study_result
+from kerasac.runs.study_tasks import Member, StudyTasks
 from kerasac.runs.study_verdict import (
     compared_metrics,
     equal_to_best,
-    objective_key,
+    objective_of,
     ranked_by,
     validated,
     validation_means,
 )
 from kerasac.runs.tracking import Tracker, flat_parameters
-from kerasac.runs.unit import Unit
+from kerasac.runs.unit import Unit, read_marker
 from kerasac.steps.check import checked
 from kerasac.steps.comparison import Comparison, Metric, compare
 from kerasac.steps.comparison_report import write_comparison
 from kerasac.steps.configurations import Configuration
 from kerasac.steps.prepare import prepare
 from kerasac.steps.prepared import Prepared
+from kerasac.steps.study_page import write_study_page
 
 WINNER = "winner.yaml"
+TRIALS = "trials.json"  # what a search has proposed, so that it goes on from there
 _SCORED_ON = (
     "All scores here are of each fold's validation chromosomes, by which the best epoch of each training was chosen "
     "too; no model has been scored on the test chromosomes of its fold. As a chromosome validates one fold and tests "
@@ -56,22 +65,28 @@ logger = logging.getLogger(__name__)
 class Study:
     """What came of a study.
 
-    ``read`` are all configurations with their validation scores, ``comparison`` the complete ones against the first;
-    ``ranked`` are the names of the complete configurations, the best first; ``equal`` those that cannot be told from
-    the best by the paired test over folds. ``failures`` are messages by unit.
+    ``read`` are all configurations with their validation scores, ``comparison`` the complete ones against the first,
+    None when none is complete; ``ranked`` are the names of the complete configurations, the best first; ``equal`` those
+    that cannot be told from the best by the paired test over folds; ``dropped`` the others by how far they came, the
+    furthest first. ``failures`` are messages by unit; ``stopped`` says by what the study was asked to stop.
     """
 
     folder: Path
     read: tuple[Configuration, ...]
-    comparison: Comparison
+    comparison: Comparison | None
     objective: Metric
     ranked: tuple[str, ...]
     equal: frozenset[str]
+    dropped: Mapping[str, str]
     settings: Mapping[str, Mapping[str, Any]]
     failures: Mapping[str, str]
     n_trained: int
     n_kept: int
+    epochs: int
     seconds: float
+    unfinished: Mapping[str, str] = field(default_factory=dict)
+    stopped: str | None = None
+    exit_status: int = 0
 
     @property
     def winner(self) -> str:
@@ -85,22 +100,32 @@ class Study:
 
 
 def run_study(
-    document: Mapping[str, Any], base: Path, space: Space, folder: Path, *, name: str, console: Console
+    document: Mapping[str, Any],
+    base: Path,
+    space: Space,
+    folder: Path,
+    *,
+    name: str,
+    console: Console,
+    budget: Budget | None = None,
+    stop_after_s: float | None = None,
 ) -> Study:
-    """Train every configuration of a space on its folds and seeds, and compare them on the validation chromosomes.
+    """Train the configurations of a space on folds and seeds, and compare them on the validation chromosomes.
 
     ``document`` is an experiment's keys, relative to ``base``. The test chromosomes are not read. What is finished in
-    ``folder`` is kept, what was interrupted goes on at its last epoch; further configurations may join.
+    ``folder`` is kept, what was interrupted goes on at its last epoch; further configurations may join. A race or a
+    pruner gives up configurations early (:mod:`kerasac.runs.race`); after the ``budget`` no further unit is begun.
 
     Raises
     ------
     KerasacError
         Before any training, for whatever is wrong with any of the configurations.
     RunError
-        When no configuration could be finished; finished units are kept.
+        When no configuration could be finished, without having been asked to stop; finished units are kept.
     """
     with closing_ray():
-        return _Run(document, base, space, folder.resolve(), name, console).run()
+        study = _Run(document, base, space, folder.resolve(), name, console)
+        return study.run(budget or Budget(), stop_after_s)
 
 
 class _Run:
@@ -109,151 +134,288 @@ class _Run:
     def __init__(
         self, document: Mapping[str, Any], base: Path, space: Space, folder: Path, name: str, console: Console
     ) -> None:
-        self.space, self.folder, self.console = space, folder, console
-        self.tried, self.experiments = experiments_of(document, base, space, name)
-        self.started = time.perf_counter()
-        self.objective = ""  # known once the data are open
-        self.tracker = Tracker(next(iter(self.experiments.values())), self.folder, kind="study")
-        self.trackers = {
-            configuration: Tracker(one, self.folder / configuration, kind="configuration", study=self.tracker)
-            for configuration, one in self.experiments.items()
-        }
+        self.document, self.base, self.space, self.name = document, base, space, name
+        self.folder, self.console = folder, console
+        self.started = time.monotonic()
+        self.phases: dict[str, float] = {}
+        self.members: dict[str, Member] = {}
+        self.refused: dict[str, str] = {}  # proposals that make no experiment, and why
 
-    def run(self) -> Study:
-        prepared = self._prepared()
-        self.objective = objective_key(self.space, next(iter(prepared.values())))
-        units = self._units(prepared)
+    def run(self, budget: Budget, stop_after_s: float | None) -> Study:
+        with self._phase("checking"):
+            self._prepare(self._trials(budget))
+        first = next(iter(self.members.values()))
+        self.objective = objective_of(self.space, first.prepared)
         self.folder.mkdir(parents=True, exist_ok=True)
         with run_lock(self.folder):
-            for configuration, one in prepared.items():
-                self._start_folder(configuration, one)
-            pending = [unit for unit in units if not unit.is_done]
-            failures = self._train(prepared, units, pending) if pending else {}
-            study = self._judge(prepared, units, failures, len(pending))
-            if pending:
+            for member in self.members.values():
+                self._start_folder(member)
+            write_whole(self.folder / "provenance.json", json.dumps(self._provenance(), indent=1) + "\n")
+            with stopping(self.folder, after_s=stop_after_s, since=self.started) as stop:
+                tasks = self._tasks(budget, lambda: stop.reason is not None)
+                kept = {unit.title for one in self.members.values() for unit in one.units if unit.is_done}
+                failures = self._train(tasks, stop) if tasks.has_work() else {}
+                asked = (stop.reason, stop.exit_status)
+            study = self._judge(tasks, failures, kept, asked)
+            if tasks.touched or failures:
                 self._close_tracking(study)
             return study
 
-    def _prepared(self) -> dict[str, Prepared]:
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - began
+
+    def _trials(self, budget: Budget) -> list[Trial]:
+        """Return what is tried from the start: all of a grid or of drawn ones, and what a search proposed before."""
+        if budget.trials is not None and self.space.search != "grid":
+            self.space = replace(self.space, trials=budget.trials)
+        trials = list(self.space.configurations())
+        path = self.folder / TRIALS
+        if self.space.search == "tpe" and path.exists():
+            for values in json.loads(path.read_text(encoding="utf-8"))[: self.space.trials]:
+                trials.append(self.space.trial(values, trials))
+        if self.space.search == "tpe" and not any(one.values for one in trials):
+            trials.append(self.space.trial(propose(self.space, ()), trials))  # a mistake in a key shows at once
+        return trials[: budget.trials] if budget.trials is not None and self.space.search == "grid" else trials
+
+    def _prepare(self, trials: Sequence[Trial]) -> None:
         """Check all configurations before any is trained: the first one with everything, what the others change."""
-        prepared: dict[str, Prepared] = {}
+        self.tracker: Tracker | None = None
         with node_shards() as shards:
-            for configuration, experiment in self.experiments.items():
+            for trial, experiment in experiments_of(self.document, self.base, self.space, trials, self.name):
                 try:
-                    prepared[configuration] = (prepare if prepared else checked)(experiment, shards)
+                    prepared = (prepare if self.members else checked)(experiment, shards)
                 except KerasacError as error:
-                    raise type(error)(f"configuration {configuration}: {error}") from error
-        return prepared
+                    raise type(error)(f"configuration {trial.name}: {error}") from error
+                self.members[trial.name] = self._member(trial, experiment, prepared)
 
-    def _units(self, prepared: Mapping[str, Prepared]) -> list[Unit]:
-        """Return the units of all configurations: each fold and seed of all before the next."""
-        first = next(iter(prepared.values()))
-        wanted = self.space.folds or tuple(fold.index for fold in first.folds)
-        for configuration, one in prepared.items():
-            unknown = sorted(set(wanted) - {fold.index for fold in one.folds})
-            if unknown:
-                raise ConfigError(
-                    f"configuration {configuration} has {len(one.folds)} folds, none of number {unknown[0]}"
-                )
-        return [
-            Unit(fold, seed, str(self.folder / configuration), configuration, tuning=True)
-            for seed in first.experiment.seeds
-            for index in wanted
-            for configuration, one in prepared.items()
-            for fold in one.folds
-            if fold.index == index
-        ]
+    def _member(self, trial: Trial, experiment: Experiment, prepared: Prepared) -> Member:
+        if self.tracker is None:
+            self.tracker = Tracker(experiment, self.folder, kind="study")
+        tracker = Tracker(experiment, self.folder / trial.name, kind="configuration", study=self.tracker)
+        return Member(trial, experiment, prepared, self._units(trial.name, prepared), tracker)
 
-    def _start_folder(self, configuration: str, prepared: Prepared) -> None:
-        folder = self.folder / configuration
+    def _units(self, name: str, prepared: Prepared) -> tuple[Unit, ...]:
+        """Return a configuration's units in the order of their training: all folds with a seed before the next seed."""
+        by_index = {fold.index: fold for fold in prepared.folds}
+        wanted = self.space.folds or tuple(by_index)
+        unknown = sorted(set(wanted) - set(by_index))
+        if unknown:
+            raise ConfigError(f"configuration {name} has {len(by_index)} folds, none of number {unknown[0]}")
+        run_folder = str(self.folder / name)
+        seeds = prepared.experiment.seeds
+        return tuple(Unit(by_index[i], seed, run_folder, name, tuning=True) for seed in seeds for i in wanted)
+
+    def _start_folder(self, member: Member) -> None:
+        folder = self.folder / member.name
         folder.mkdir(exist_ok=True)
-        check_folder(prepared, folder)
-        write_origin(prepared, folder)
+        check_folder(member.prepared, folder)
+        write_origin(member.prepared, folder)
+
+    def _provenance(self) -> dict[str, Any]:
+        command = Command.this()
+        return {"command": str(command), "cwd": command.cwd, "name": self.name}
+
+    def _tasks(self, budget: Budget, stopped: Any) -> StudyTasks:
+        first = next(iter(self.members.values()))
+        levels = levels_of(self.space, len(first.units), first.experiment.training.epochs)
+        race = Race(
+            levels,
+            race=self.space.race,
+            prune=self.space.prune,
+            wide=self.space.search != "tpe" and self.space.prune is None,
+            closed=self.space.search != "tpe",
+        )
+        tasks = StudyTasks(
+            self.space, race, self.objective, Spent(budget, began=self.started), propose=self._propose, stopped=stopped
+        )
+        for member in self.members.values():
+            tasks.join(member)
+        return tasks
+
+    def _propose(self, judged: list[Judged]) -> Member | None:
+        """Make a configuration of what the search proposes; one that fits nothing is noted, the next tried."""
+        refused: list[Judged] = []
+        for _ in range(20):
+            values = propose(self.space, [*judged, *refused])
+            trial = self.space.trial(values, [one.trial for one in self.members.values()])
+            try:
+                experiment = experiment_of(self.document, self.base, self.space, trial, self.name)
+                if all(experiment != one.experiment for one in self.members.values()):
+                    member = self._member(trial, experiment, prepare(experiment))
+                    break
+            except KerasacError as error:
+                self.refused[trial.name] = str(error)
+            refused.append(Judged(values, float("inf")))
+        else:
+            return None
+        self.members[trial.name] = member
+        self._start_folder(member)
+        tried = [one.trial.values for one in self.members.values() if one.trial.values]
+        write_whole(self.folder / TRIALS, json.dumps(tried, indent=1) + "\n")
+        member.tracker.open(flat_parameters(member.experiment))
+        return member
 
     def _open_tracking(self) -> None:
+        assert self.tracker is not None, "there is a configuration"
         self.tracker.open({axis.key: f"{axis.kind} {list(axis.values)}" for axis in self.space.axes})
-        for configuration, tracker in self.trackers.items():
-            tracker.problem = self.tracker.problem  # a store that the study cannot write they cannot either
-            tracker.open(flat_parameters(self.experiments[configuration]))
+        for member in self.members.values():
+            member.tracker.open(flat_parameters(member.experiment))
 
     def _close_tracking(self, study: Study) -> None:
+        assert self.tracker is not None, "there is a configuration"
         for one in study.read:
-            self.trackers[one.name].close(finished=not one.missing, metrics=validation_means(one))
-        winner = next(one for one in study.read if one.name == study.winner)
-        self.tracker.close(finished=not study.failures, metrics=validation_means(winner))
+            member = self.members[one.name]
+            for unit in member.units:
+                state = read_marker(unit.folder).get("state")
+                if one.name in study.dropped and state == "paused":
+                    member.tracker.drop(unit, study.dropped[one.name])
+                elif state == "started":
+                    member.tracker.interrupt(unit)
+            ended = not one.missing or one.name in study.dropped
+            member.tracker.close(finished=ended, metrics=validation_means(one))
+        metrics: dict[str, float] = {}
+        if study.ranked:
+            best = self.members[study.winner]
+            metrics = validation_means(next(one for one in study.read if one.name == study.winner))
+            model = min(best.units, key=lambda unit: read_marker(unit.folder).get("best_loss", float("inf")))
+            said = f"The best of {len(self.members)} configurations by {study.objective.key} on validation chromosomes."
+            best.tracker.register(model, name=self.name, alias="winner", description=said)
+        self.tracker.close(finished=not study.unfinished, metrics=metrics)
 
-    def _train(
-        self, prepared: Mapping[str, Prepared], units: Sequence[Unit], pending: Sequence[Unit]
-    ) -> dict[str, str]:
+    def _train(self, tasks: StudyTasks, stop: Any) -> dict[str, str]:
         self._open_tracking()
         scratch = self.folder / ".ray"
         remove(scratch)
-        first = next(iter(prepared.values()))
-        with ray_session() as resources:
+        first = next(iter(self.members.values()))
+        with self._phase("starting"):
+            session = ray_session()
+            resources = session.__enter__()
+        try:
+            stop.hold_signals()
+            n_trials = self.space.trials if self.space.search == "tpe" else len(self.members)
+            n_units = len(first.units) * max(n_trials or 1, len(self.members))
             compute = first.experiment.compute
-            allotment = UnitAllotment(compute, len(pending), resources, decoded=first.source.in_memory)
-            logger.info("%d units of %d configurations, %s", len(pending), len(prepared), allotment.describe())
-            for one in prepared.values():
-                decode_on_other_nodes(one.source)
-            epochs = max(one.training.epochs for one in self.experiments.values())
-            with ProgressView(pending, epochs, self.console, finished=len(units) - len(pending)) as view:
-                listener = Listener(view, lambda unit: self.trackers[unit.configuration])
-                launch(prepared, pending, allotment, listener, scratch=scratch)
+            allotment = UnitAllotment(compute, n_units, resources, decoded=first.prepared.source.in_memory)
+            device = tasks.spent.budget.device
+            tasks.spent.per_unit = allotment.share.gpus * allotment.trainers if device == "gpu" else allotment.cpus
+            logger.info("%d configurations, %s", len(self.members), allotment.describe())
+            with self._phase("decoding"):
+                for member in self.members.values():
+                    decode_on_other_nodes(member.prepared.source)
+            epochs = max(one.experiment.training.epochs for one in self.members.values())
+            pending = [unit for one in self.members.values() for unit in one.units if not unit.is_done]
+            view = ProgressView(pending, epochs, self.console, finished=n_units - len(pending), total=n_units)
+            listener = _Scores(view, self, tasks, stop)
+            with self._phase("training"), view, heartbeat(self.folder, view, stop=stop, gpus=allotment.share.gpus):
+                launch_tasks(tasks, allotment, listener, scratch=scratch)
+        finally:
+            session.__exit__(None, None, None)
         shutil.rmtree(scratch, ignore_errors=True)
         return listener.failures
 
     def _judge(
-        self, prepared: Mapping[str, Prepared], units: Sequence[Unit], failures: dict[str, str], n_trained: int
+        self, tasks: StudyTasks, failures: dict[str, str], kept: set[str], asked: tuple[str | None, int]
     ) -> Study:
-        read = [validated(c, one, [u for u in units if u.configuration == c]) for c, one in prepared.items()]
+        read = [validated(one.name, one.prepared, one.units) for one in self.members.values()]
         complete = [one for one in read if one.scores and not one.missing]
-        if not complete:
+        ended = not tasks.has_work()
+        dropped = {
+            name: level_text(tasks.race, name)
+            for name in tasks.race.ranked()
+            if ended and name not in tasks.race.failed and not tasks.race.is_complete(name)
+        }
+        unfinished = {
+            f"{one.name}/{unit}": failures.get(f"{one.name}/{unit}", "unfinished")
+            for one in read
+            if one.name not in dropped
+            for unit in one.missing
+        }
+        if not complete and asked[0] is None and not tasks.spent.is_over():
             lines = [f"{name}: {message}" for name, message in failures.items()]
             raise RunError("\n".join(["no configuration is finished; the same command goes on.", *lines]))
-        (objective,) = compare(complete[:1], metrics=[self.objective]).metrics
-        comparison = compare(complete, metrics=compared_metrics(objective, complete[0]))
-        comparison = replace(comparison, about=_SCORED_ON)
-        ranked = ranked_by(complete, objective)
+        comparison: Comparison | None = None
+        ranked: tuple[str, ...] = ()
+        equal: frozenset[str] = frozenset()
+        if complete:
+            comparison = replace(
+                compare(complete, metrics=compared_metrics(self.objective, complete[0])), about=_SCORED_ON
+            )
+            self.objective = next(one for one in comparison.metrics if one.key == self.objective.key)  # with its title
+            ranked = ranked_by(complete, self.objective)
+            equal = equal_to_best(complete, self.objective, ranked[0])
         study = Study(
             folder=self.folder,
             read=tuple(read),
             comparison=comparison,
-            objective=objective,
+            objective=self.objective,
             ranked=ranked,
-            equal=equal_to_best(complete, objective, ranked[0]),
-            settings={one.name: one.values for one in self.tried},
-            failures={f"{one.name}/{unit}": "unfinished" for one in read for unit in one.missing} | failures,
-            n_trained=n_trained,
-            n_kept=len(units) - n_trained,
-            seconds=time.perf_counter() - self.started,
+            equal=equal,
+            dropped=dropped,
+            settings={name: one.trial.values for name, one in self.members.items()},
+            failures={**self.refused, **failures, **unfinished},
+            n_trained=len(tasks.touched),
+            n_kept=len(kept),
+            epochs=sum(read_marker(u.folder).get("epochs", 0) for one in self.members.values() for u in one.units),
+            seconds=time.monotonic() - self.started,
+            unfinished=unfinished,
+            stopped=asked[0] if unfinished else None,
+            exit_status=asked[1] if unfinished else 0,
         )
-        _write(study, self.experiments[ranked[0]])
+        _write(study, self.members[ranked[0]].experiment if ranked else None)
+        write_study_page(study_result(study, self.members, tasks, self.phases, self.name), self.folder, comparison)
         return study
 
 
+class _Scores(Listener):
+    """Shows what configurations score as their units end, beside what all listeners do."""
+
+    def __init__(self, view: ProgressView, run: _Run, tasks: StudyTasks, stop: Any) -> None:
+        super().__init__(view, lambda unit: run.members[unit.configuration].tracker, stop=stop)
+        self.run, self.tasks = run, tasks
+
+    def heard(self, unit: Unit, event: dict[str, Any]) -> None:
+        """Pass an event on, and the scores when there may be new ones."""
+        super().heard(unit, event)
+        if event.get("event") in ("done", "paused"):
+            race, objective = self.tasks.race, self.run.objective
+            sign = -1 if objective.better == "higher" else 1
+            for place, name in enumerate(race.ranked()):
+                levels, loss = race.standing(name)
+                if not levels:
+                    break
+                text = f"{objective.key} {sign * loss:.4f} ({level_text(race, name)})"
+                self.view.scored(name, f"{sign * loss:.4f}")
+                if not place:
+                    self.view.best(name, text)
+
+
+def experiment_of(document: Mapping[str, Any], base: Path, space: Space, trial: Trial, name: str) -> Experiment:
+    """Make the experiment of a configuration."""
+    values = [*trial.values.items(), ("name", name)]
+    if space.seeds is not None:
+        values.append(("seeds", list(space.seeds)))
+    return make_experiment(with_values(document, values), base=base, origin=f"configuration {trial.name}")
+
+
 def experiments_of(
-    document: Mapping[str, Any], base: Path, space: Space, name: str
-) -> tuple[list[Tried], dict[str, Experiment]]:
+    document: Mapping[str, Any], base: Path, space: Space, trials: Sequence[Trial], name: str
+) -> list[tuple[Trial, Experiment]]:
     """Make the experiment of each configuration; one that equals an earlier one is left out."""
-    tried: list[Tried] = []
-    experiments: dict[str, Experiment] = {}
-    for configuration in space.configurations():
-        values = [*configuration.values.items(), ("name", name)]
-        if space.seeds is not None:
-            values.append(("seeds", list(space.seeds)))
-        experiment = make_experiment(
-            with_values(document, values), base=base, origin=f"configuration {configuration.name}"
-        )
-        if experiment in experiments.values():
-            continue
-        tried.append(configuration)
-        experiments[configuration.name] = experiment
-    return tried, experiments
+    made: list[tuple[Trial, Experiment]] = []
+    for trial in trials:
+        experiment = experiment_of(document, base, space, trial, name)
+        if all(experiment != other for _, other in made):
+            made.append((trial, experiment))
+    return made
 
 
-def _write(study: Study, winner: Experiment) -> None:
+def _write(study: Study, winner: Experiment | None) -> None:
     """Write the verdict, and the best configuration as an experiment file."""
-    write_whole(study.folder / WINNER, winner.to_yaml())
+    if winner is not None:
+        write_whole(study.folder / WINNER, winner.to_yaml())
     document = {
         "objective": study.objective.key,
         "scored_on": "validation chromosomes",
@@ -261,7 +423,12 @@ def _write(study: Study, winner: Experiment) -> None:
             {"name": name, "values": study.settings[name], "distinguishable_from_best": name not in study.equal}
             for name in study.ranked
         ],
+        "dropped": [
+            {"name": name, "values": study.settings[name], "after": level} for name, level in study.dropped.items()
+        ],
+        "epochs": study.epochs,
         "unfinished": dict(study.failures),
     }
     write_whole(study.folder / "study.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    write_comparison(study.comparison, study.folder)
+    if study.comparison is not None:
+        write_comparison(study.comparison, study.folder)

@@ -39,8 +39,8 @@ def validated(name: str, prepared: Prepared, units: Sequence[Unit]) -> Configura
     return Configuration(name, folder, scores, splits, tuple(missing), keys)
 
 
-def objective_key(space: Space, prepared: Prepared) -> str:
-    """Return the metric that decides, ``windows.metric``: the space's, else by what is predicted.
+def objective_of(space: Space, prepared: Prepared) -> Metric:
+    """Return the metric that decides: the space's, else by what is predicted.
 
     Raises
     ------
@@ -53,7 +53,10 @@ def objective_key(space: Space, prepared: Prepared) -> str:
     known = [f"{one}.{metric}" for one in windows for metric in deciding]
     if key not in known:
         raise ConfigError(f"objective: {key} is no score that can be better or worse{suggest(key, known)}")
-    return key
+    where, _, metric = key.partition(".")
+    better = better_direction(metric, definitions[metric])
+    assert better is not None, "it is one of those that can"
+    return Metric(where, metric, key, better)
 
 
 def _scores(prepared: Prepared) -> tuple[str, tuple[str, ...], Mapping[str, str]]:

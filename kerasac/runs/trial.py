@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import shutil
 import time
 import traceback
 from collections.abc import Callable
@@ -20,15 +21,25 @@ from kerasac.models.backend import prepare_backend
 from kerasac.models.contract import Contract
 from kerasac.models.registry import register_classes
 from kerasac.runs.bias_stage import BIAS_CHECK, CORRECTED, CORRECTED_PREDICTIONS, make_bias_model
-from kerasac.runs.unit import MARKER, TUNED, Report, Share, Unit, read_marker
-from kerasac.runs.unit_scores import BINNED_PREFIX, PREDICTIONS, VALID_SCORES, default_settings, write_unit_scores
+from kerasac.runs.stopping import StoppedError, raise_if_stopped
+from kerasac.runs.unit import MARKER, PAUSED, TUNED, Report, Share, Unit, read_marker
+from kerasac.runs.unit_scores import (
+    BINNED_PREFIX,
+    PREDICTIONS,
+    VALID_SCORES,
+    default_settings,
+    rung_scores,
+    write_unit_scores,
+)
 from kerasac.runs.unit_training import Training, UnitTraining
 from kerasac.sampling.plan import Plan, SamplingPlan
 from kerasac.steps.binned_predictions import predictions_path, write_binned_predictions
+from kerasac.steps.history import read_history
 from kerasac.steps.prepare import PreparedWindows
 from kerasac.steps.prepare_bins import PreparedBins
 from kerasac.steps.prepared import Prepared
 from kerasac.steps.pseudoreplicates import pseudoreplicates_of
+from kerasac.steps.schedule import standing
 from kerasac.steps.trainers import EndedError, Group, LostError
 
 if TYPE_CHECKING:
@@ -43,17 +54,31 @@ _MEAN_PROFILE_PEAKS = 20_000  # a mean over more windows changes nothing that ma
 _VERSIONS_OF = ("tensorflow", "keras", "ray", "numpy", "tiledb")
 
 
-def run_unit(prepared: Prepared, unit: Unit, share: Share, report: Report, group: Group | None = None) -> None:
+def run_unit(
+    prepared: Prepared,
+    unit: Unit,
+    share: Share,
+    report: Report,
+    group: Group | None = None,
+    *,
+    until: int | None = None,
+) -> None:
     """Do what is missing of a unit; finished parts are kept, an interrupted training goes on.
 
+    A unit of a study is trained ``until`` an epoch at most: one whose training has not ended by then is scored on
+    validation as it is, and goes on from there when it is asked for more.
+
     Reports ``{"event": "epoch", …}`` after every epoch (``bias epoch`` of a bias model, ``bias`` with its verdict),
-    ``stage`` when a part begins, and at the end ``done``, or ``failed`` with a message. A failure's traceback is left
+    ``stage`` when a part begins, and at the end ``done``, ``paused`` at the epoch asked for, ``stopped`` when the run
+    was asked to, or ``failed`` with a message. A failure's traceback is left
     in the unit's ``error.txt``. With a ``group``, which this process leads, the model is trained by all of it;
     :class:`LostError` is raised when one of it is gone.
     """
     try:
         with locked(unit.folder / ".lock"):  # an orphan of a killed run may still be finishing its epoch
-            _UnitRun(prepared, unit, share, report, group).run()
+            _UnitRun(prepared, unit, share, report, group, until).run()
+    except StoppedError as stopped:
+        report({"event": "stopped", "message": str(stopped)})
     except Exception as error:
         if group is not None and isinstance(group.failure, LostError):
             raise group.failure from None
@@ -62,14 +87,14 @@ def run_unit(prepared: Prepared, unit: Unit, share: Share, report: Report, group
         report({"event": "failed", "message": _message(error, unit)})
 
 
-def help_unit(prepared: Prepared, unit: Unit, share: Share, group: Group) -> None:
+def help_unit(prepared: Prepared, unit: Unit, share: Share, group: Group, *, until: int | None = None) -> None:
     """Help to train a unit's model whenever the leader of the group says so, until it ends the group.
 
     Nothing is written to the unit's folder. An error that is the input's fault ends the group with its message.
     """
     try:
         while group.hear() == _TRAIN:
-            _UnitRun(prepared, unit, share, lambda event: None, group).help_train()
+            _UnitRun(prepared, unit, share, lambda event: None, group, until).help_train()
     except EndedError:
         group.answer()
     except KerasacError as error:
@@ -95,9 +120,16 @@ class _UnitRun:
     """The parts of one unit, in order."""
 
     def __init__(
-        self, prepared: Prepared, unit: Unit, share: Share, report: Report, group: Group | None = None
+        self,
+        prepared: Prepared,
+        unit: Unit,
+        share: Share,
+        report: Report,
+        group: Group | None = None,
+        until: int | None = None,
     ) -> None:
         self.prepared, self.unit, self.share, self.report, self.group = prepared, unit, share, report, group
+        self.until = until
         self.experiment = prepared.experiment
         self.folder = unit.folder
         self.plan: Plan = prepared.plan(unit.fold, unit.seed)
@@ -108,6 +140,12 @@ class _UnitRun:
         if self.unit.is_done:
             self.report({"event": "done", **self.marker})
             return
+        if self._is_paused():
+            self.report({"event": "paused", **self.marker})
+            return
+        raise_if_stopped(self.unit.stop_folder)
+        if not (self.folder / "model.keras").exists():
+            (self.folder / VALID_SCORES).unlink(missing_ok=True)  # of a pause: what it is asked for now goes beyond
         (self.folder / "error.txt").unlink(missing_ok=True)
         self.prepared.source.check_unchanged()
         self.prepared.source.ensure()
@@ -119,10 +157,19 @@ class _UnitRun:
                 started = time.perf_counter()
                 work()
                 self.prepared.source.check_unchanged()
-                seconds = {**self.marker.get("seconds", {}), stage: round(time.perf_counter() - started, 2)}
-                self._mark("started", seconds=seconds)
+                before = self.marker.get("seconds", {})
+                took = before.get(stage, 0) + time.perf_counter() - started  # a training may go on after a pause
+                self._mark("started", seconds={**before, stage: round(took, 2)})
+            if self._is_paused():
+                self._mark(PAUSED)
+                self.report({"event": "paused", **self.marker})
+                return
         self._mark(TUNED if self.unit.tuning else "done", versions=versions())
         self.report({"event": "done", **self.marker})
+
+    def _is_paused(self) -> bool:
+        """Whether the unit has been scored at the epoch that is asked for, its training going on beyond it."""
+        return self.until is not None and rung_scores(self.folder, self.until).exists()
 
     def _stages(self) -> list[tuple[str, str, Callable[[], None]]]:
         """Name the parts, in order: a part is done when its artefact is there."""
@@ -169,9 +216,13 @@ class _UnitRun:
         write_whole(self.folder / "model.summary", summary_text(training.model))
         if self.group is not None:
             self.group.tell(_TRAIN)
-        result = self.training.fit(training, self.group)
+        result = self.training.fit(training, self.group, self.until)
         self._mark("started", **result._asdict())
         back_to_float32(training.model)
+        if self.until is not None and not self._has_ended():
+            self._score_validation(training.model, self.folder / VALID_SCORES)
+            shutil.copy(self.folder / VALID_SCORES, rung_scores(self.folder, self.until))
+            return
         if self.experiment.bias is not None:
             save_model(training.head, self.folder / CORRECTED)
         save_model(training.model, self.folder / "model.keras")
@@ -180,7 +231,12 @@ class _UnitRun:
         """Train the same model with the leader of the group."""
         self.prepared.source.ensure()
         self.training.start_keras()
-        self.training.fit(self.training.model(self.plan), self.group)
+        self.training.fit(self.training.model(self.plan), self.group, self.until)
+
+    def _has_ended(self) -> bool:
+        """Whether the training has come to its own end: its last epoch, or no more gain."""
+        losses = [row["val_loss"] for row in read_history(self.folder / "history.csv")]
+        return standing(self.experiment.training, losses).stop
 
     @property
     def _predictions(self) -> Path:
@@ -211,12 +267,15 @@ class _UnitRun:
         """Predict and score the validation windows; the predictions are not kept."""
         prepare_backend(self.share.threads, gpus=self.share.gpus > 0)
         from kerasac.models.checkpoint import load_model
-        from kerasac.runs.validation import validation_scores
 
         register_classes(self.prepared.parameters)
-        model = load_model(self.folder / "model.keras")
+        self._score_validation(load_model(self.folder / "model.keras"), self.folder / VALID_SCORES)
+
+    def _score_validation(self, model: keras.Model, path: Path) -> None:
+        from kerasac.runs.validation import validation_scores
+
         scores = validation_scores(model, self.prepared, self.plan, default_settings(self.unit))
-        write_whole(self.folder / VALID_SCORES, json.dumps(scores.to_dict(), indent=2, allow_nan=False) + "\n")
+        write_whole(path, json.dumps(scores.to_dict(), indent=2, allow_nan=False) + "\n")
 
     def _score(self) -> None:
         prepared = self.prepared

@@ -12,6 +12,7 @@ from kerasac.genome.folds import Fold
 
 MARKER = "unit.json"
 TUNED = "tuned"  # the state of a unit that is trained and scored on validation
+PAUSED = "paused"  # that of one which is scored on validation, but may be trained further
 
 Event = dict[str, Any]
 Report = Callable[[Event], None]
@@ -40,6 +41,11 @@ class Unit:
     def is_done(self) -> bool:
         """Whether all that is asked of the unit has been done."""
         return is_done(self.folder) or (self.tuning and read_marker(self.folder).get("state") == TUNED)
+
+    @property
+    def stop_folder(self) -> Path:
+        """The folder whose stop file ends the unit after its epoch: the run's, or the study's."""
+        return Path(self.run_folder).parent if self.configuration else Path(self.run_folder)
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from kerasac.models.backend import gpu_count, prepare_backend
 from kerasac.models.contract import Contract
 from kerasac.models.registry import build_model
 from kerasac.runs.bias_stage import with_bias
+from kerasac.runs.stopping import raise_if_stopped
 from kerasac.runs.unit import Report, Share, Unit
 from kerasac.sampling.batches import Array
 from kerasac.sampling.plan import Plan
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import keras
 
     from kerasac.models.transfer import Transferred
+    from kerasac.steps.history import Row
     from kerasac.steps.train import TrainResult
 
 BAD_BATCH = "bad_batch.tsv"
@@ -93,8 +95,14 @@ class UnitTraining:
 
         use_precision(precision or self.experiment.training.precision)
 
-    def fit(self, training: Training, group: Group | None = None) -> TrainResult:
-        """Train a model on the windows of a plan; it ends with the best epoch's weights."""
+    def fit(self, training: Training, group: Group | None = None, until: int | None = None) -> TrainResult:
+        """Train a model on the windows of a plan, ``until`` an epoch at most; it ends with the best epoch's weights.
+
+        Raises
+        ------
+        StoppedError
+            After an epoch, when the run was asked to stop.
+        """
         from kerasac.models.losses import losses_of
         from kerasac.steps.train import TrainData, compile_model, start_at_mean, train
         from kerasac.steps.trainee import Trainee
@@ -119,8 +127,12 @@ class UnitTraining:
             valid=self.prepared.held_out.read(plan.valid()),
             where=partial(self._where, plan, training.folder),
         )
-        event = training.event
-        return train(fed, data, spec, training.folder, on_epoch=lambda row: self.report({"event": event, **row}))
+
+        def on_epoch(row: Row) -> None:
+            self.report({"event": training.event, **row})
+            raise_if_stopped(self.unit.stop_folder)
+
+        return train(fed, data, spec, training.folder, on_epoch=on_epoch, until=until)
 
     def _stream(self, plan: Plan, part: Part, epochs: Sequence[int]) -> Generator[dict[str, Array], None, None]:
         stream = stream_in_process

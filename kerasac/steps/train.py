@@ -40,8 +40,9 @@ def train(
     folder: Path,
     *,
     on_epoch: Callable[[Row], None] = lambda row: None,
+    until: int | None = None,
 ) -> TrainResult:
-    """Train a compiled model until it stops improving; it ends with the best epoch's weights.
+    """Train a compiled model until it stops improving, or ``until`` an epoch; it ends with the best epoch's weights.
 
     ``folder`` gets ``history.csv`` and ``checkpoints/``. When it already holds epochs of this training, they
     are not repeated: training goes on after the last one, with the same remaining batches and dropout masks. Of several
@@ -53,16 +54,19 @@ def train(
         When the loss is not finite, or another trainer of the group failed.
     """
     group = model.group
-    state = Lead(spec, folder, on_epoch, group) if group is None or group.leads else Follower(spec, group)
+    if group is None or group.leads:
+        state: Lead | Follower = Lead(spec, folder, on_epoch, group, until)
+    else:
+        state = Follower(spec, group, until)
     state.begin(model)
     n_done, now = len(state.history), state.standing
     if not now.stop:
         model.optimizer.learning_rate.assign(now.learning_rate)
-        with _closing(data.stream(range(n_done, spec.epochs)), group) as batches:
+        with _closing(data.stream(range(n_done, state.until)), group) as batches:
             model.fit(
                 _training_dataset(batches, data.signature),
                 initial_epoch=n_done,
-                epochs=spec.epochs,
+                epochs=state.until,
                 steps_per_epoch=data.steps,
                 validation_data=_validation_dataset(data.valid) if state.leads else None,
                 shuffle=False,

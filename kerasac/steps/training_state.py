@@ -33,14 +33,16 @@ class State(ABC):
 
     leads = True
 
-    def __init__(self, spec: TrainingSpec) -> None:
+    def __init__(self, spec: TrainingSpec, until: int | None = None) -> None:
         self.spec = spec
+        self.until = spec.epochs if until is None else min(until, spec.epochs)
         self.history: list[Row] = []
 
     @property
     def standing(self) -> Standing:
-        """Where the training stands after the epochs so far."""
-        return standing(self.spec, [row["val_loss"] for row in self.history])
+        """Where the training stands after the epochs so far; it stops where it was told to pause, too."""
+        now = standing(self.spec, [row["val_loss"] for row in self.history])
+        return now._replace(stop=now.stop or len(self.history) >= self.until)
 
     @abstractmethod
     def begin(self, model: Trainee) -> None:
@@ -60,9 +62,14 @@ class Lead(State):
     """The history of a trainer that is alone or the first of its group, on disk and in memory."""
 
     def __init__(
-        self, spec: TrainingSpec, folder: Path, on_epoch: Callable[[Row], None], group: Group | None = None
+        self,
+        spec: TrainingSpec,
+        folder: Path,
+        on_epoch: Callable[[Row], None],
+        group: Group | None = None,
+        until: int | None = None,
     ) -> None:
-        super().__init__(spec)
+        super().__init__(spec, until)
         self.folder, self.on_epoch, self.group = folder, on_epoch, group
         self.checkpoints = Checkpoints(folder / "checkpoints")
 
@@ -102,8 +109,8 @@ class Follower(State):
 
     leads = False
 
-    def __init__(self, spec: TrainingSpec, group: Group) -> None:
-        super().__init__(spec)
+    def __init__(self, spec: TrainingSpec, group: Group, until: int | None = None) -> None:
+        super().__init__(spec, until)
         self.group = group
 
     def begin(self, model: Trainee) -> None:

@@ -15,7 +15,7 @@ from kerasac import __version__
 from kerasac.cli.main import app, main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMMAND = re.compile(r"kerasac-ray +(?P<name>[a-z]+)(?P<rest>[^`\n|#]*)")
+COMMAND = re.compile(r"kerasac-ray +(?P<name>[a-z]+(?:-[a-z]+)*)(?P<rest>[^`\n|#]*)")
 
 
 def invoke(*arguments: str) -> Any:
@@ -43,17 +43,19 @@ def test_cv_asks_for_what_was_typed(tiny_folder: Path, tmp_path: Path, monkeypat
     class StopHereError(Exception):
         pass
 
-    def note(experiment: Any, run_folder: Path, *, console: Any) -> None:
-        asked.update(experiment=experiment, run_folder=run_folder)
+    def note(experiment: Any, run_folder: Path, *, console: Any, stop_after_s: float | None) -> None:
+        asked.update(experiment=experiment, run_folder=run_folder, stop_after_s=stop_after_s)
         raise StopHereError
 
     monkeypatch.setattr("kerasac.runs.crossval.cross_validate", note)
     (tmp_path / "e.yaml").write_text(tiny_experiment(tiny_folder).to_yaml())
-    result = invoke("cv", str(tmp_path / "e.yaml"), "--folds", "4", "--set", "model.filters=8", "--out", "here")
+    options = ("--folds", "4", "--set", "model.filters=8", "--out", "here", "--stop-after", "1h30m")
+    result = invoke("cv", str(tmp_path / "e.yaml"), *options)
     assert isinstance(result.exception, StopHereError)
     assert asked["experiment"].folds.n == 4
     assert asked["experiment"].model.parameters["filters"] == 8
     assert asked["run_folder"] == Path("here")
+    assert asked["stop_after_s"] == 5400
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def started(self, unit: Unit) -> None:
+    def started(self, unit: Unit, until: int | None = None) -> None:
         self.events.append({"event": "started"})
 
     def heard(self, unit: Unit, event: Event) -> None:

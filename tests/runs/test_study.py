@@ -12,8 +12,9 @@ import yaml
 from rich.console import Console
 from tiny import three_folds
 
-from kerasac.config.space import Axis, Space
+from kerasac.config.space import Axis, Racing, Space
 from kerasac.errors import ConfigError, KerasacError, RunError
+from kerasac.runs.budget import Budget, parse_budget
 from kerasac.runs.study import Study, run_study
 
 pytestmark = [pytest.mark.ray, pytest.mark.keras]
@@ -21,9 +22,18 @@ pytestmark = [pytest.mark.ray, pytest.mark.keras]
 GRID = Space((Axis("model.filters", "grid", (2, 6)),), folds=(0, 1), default=False)
 
 
-def study(tiny_folder: Path, folder: Path, space: Space = GRID, **changes: Any) -> Study:
+def study(
+    tiny_folder: Path,
+    folder: Path,
+    space: Space = GRID,
+    *,
+    budget: Budget | None = None,
+    console: Console | None = None,
+    **changes: Any,
+) -> Study:
     document = three_folds(tiny_folder, **changes).as_dict()
-    return run_study(document, tiny_folder, space, folder, name="tiny-study", console=Console(quiet=True))
+    console = console or Console(quiet=True)
+    return run_study(document, tiny_folder, space, folder, name="tiny-study", console=console, budget=budget)
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +178,8 @@ def test_a_configuration_that_equals_another_is_trained_once(tiny_folder: Path, 
     document = three_folds(tiny_folder).as_dict()
     filters = document["model"]["filters"]
     space = Space((Axis("model.filters", "grid", (filters, filters + 1)),))
-    tried, experiments = experiments_of(document, tiny_folder, space, "name")
-    assert [one.name for one in tried] == list(experiments) == ["default", f"filters={filters + 1}"]
+    made = experiments_of(document, tiny_folder, space, space.configurations(), "name")
+    assert [trial.name for trial, _ in made] == ["default", f"filters={filters + 1}"]
 
 
 def test_scores_of_other_windows_are_not_ranked(tmp_path: Path) -> None:
@@ -202,3 +212,59 @@ def test_a_folder_of_another_experiment_is_refused(done: Study, tiny_folder: Pat
     shutil.copytree(done.folder, folder)
     with pytest.raises(RunError, match="was made by another experiment"):
         study(tiny_folder, folder, training={"batch_size": 7})
+
+
+def epochs_of(folder: Path) -> dict[str, int]:
+    """Return the epochs that each unit of a study got."""
+    found = sorted(folder.glob("*/fold-*/seed-*/history.csv"))
+    return {str(path.parent.relative_to(folder)): len(path.read_text().splitlines()) - 1 for path in found}
+
+
+def test_a_race_gives_all_epochs_to_good_configurations_alone(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
+) -> None:
+    axis = Axis("training.learning_rate", "grid", (0.01, 1e-6, 2e-6))
+    race = Space((axis,), folds=(0, 1), default=False, race=Racing(first_epochs=1, finalists=1))
+    training = {"epochs": 4, "patience": 4}
+    raced = study(tiny_folder, tmp_path / "raced", race, training=training)
+    assert raced.ranked == ("learning_rate=0.01",)
+    assert len(raced.dropped) == 2
+    assert not raced.unfinished
+    got = epochs_of(raced.folder)
+    assert [got[f"learning_rate=0.01/fold-{k}/seed-1"] for k in (0, 1)] == [4, 4]
+    assert sum(got.values()) <= 8 + 1 + 2, "of the others one gets an epoch of one fold, the other of two at most"
+    assert raced.epochs == sum(got.values())
+    # A training that pauses between its epochs ends where an undisturbed one does.
+    whole = Space((Axis("training.learning_rate", "grid", (0.01,)),), folds=(0, 1), default=False)
+    undisturbed = study(tiny_folder, tmp_path / "whole", whole, training=training)
+    for fold in (0, 1):
+        scores = [
+            json.loads((one.folder / f"learning_rate=0.01/fold-{fold}/seed-1/valid_scores.json").read_text())
+            for one in (raced, undisturbed)
+        ]
+        for windows, metrics in scores[1]["windows"].items():
+            for name, value in metrics.items():
+                assert scores[0]["windows"][windows][name] == pytest.approx(value, rel=1e-5), (windows, name)
+    again = study(tiny_folder, tmp_path / "raced", race, training=training)
+    assert (again.n_trained, again.ranked, dict(again.dropped)) == (0, raced.ranked, dict(raced.dropped))
+
+
+def test_a_search_proposes_as_many_configurations_as_it_may_and_goes_on(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
+) -> None:
+    space = Space(
+        (Axis("training.learning_rate", "loguniform", (1e-4, 1e-2)),), "tpe", trials=1, folds=(0,), prune="median"
+    )
+    one = study(tiny_folder, tmp_path / "study", space)
+    assert len(one.ranked) == 2
+    assert one.n_trained == 2
+    two = study(tiny_folder, tmp_path / "study", space, budget=parse_budget("2 trials"))
+    assert (two.n_trained, two.n_kept) == (1, 2)
+    assert set(one.ranked) < set(two.ranked)
+
+
+def test_beyond_the_budget_nothing_is_begun_and_all_is_kept(tiny_folder: Path, tmp_path: Path) -> None:
+    none = study(tiny_folder, tmp_path / "study", budget=Budget(seconds=1e-9))
+    assert (none.n_trained, none.ranked) == (0, ())
+    assert len(none.unfinished) == 4
+    assert json.loads((tmp_path / "study" / "study.json").read_text())["ranked"] == []

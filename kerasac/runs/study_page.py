@@ -1,0 +1,106 @@
+"""Gather what a study's page shows out of its units' folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kerasac.runs.race import Race
+from kerasac.runs.study_tasks import Member, StudyTasks, objective_at
+from kerasac.runs.unit import Unit, read_marker
+from kerasac.runs.unit_scores import VALID_SCORES, rung_scores
+from kerasac.steps.comparison import Metric
+from kerasac.steps.history import read_history
+from kerasac.steps.study_results import State, StudyResult, Tried, UnitResult
+
+if TYPE_CHECKING:
+    from kerasac.runs.study import Study
+
+_STAGES = {"bias": "training", "train": "training", "validate": "validation"}
+
+
+def level_text(race: Race, name: str) -> str:
+    """Say how far a configuration came: ``2 units, 4 epochs``."""
+    done = race.level(name)
+    if not done:
+        return "no level"
+    level = race.levels[done - 1]
+    units = f"{level.n_units} unit{'s' if level.n_units > 1 else ''}"
+    return f"{units}, to the end" if level.epochs is None else f"{units}, {level.epochs} epochs"
+
+
+def study_result(
+    study: Study, members: Mapping[str, Member], tasks: StudyTasks, phases: Mapping[str, float], name: str
+) -> StudyResult:
+    """Return what the page shows: the complete configurations by rank, then the others by how far they came."""
+    order = [*study.ranked, *(one for one in tasks.race.ranked() if one not in study.ranked)]
+    seconds = {**phases}
+    seconds.pop("training", None)
+    for member in members.values():
+        for unit in member.units:
+            for stage, took in read_marker(unit.folder).get("seconds", {}).items():
+                phase = f"{_STAGES.get(stage, stage)} (all units)"
+                seconds[phase] = seconds.get(phase, 0.0) + took
+    full = [sum(unit.epochs for unit in _units(members[one], study.objective).values()) for one in study.ranked]
+    return StudyResult(
+        name=name,
+        objective_key=study.objective.key,
+        objective_title=study.objective.title,
+        better=study.objective.better,
+        scored_on="each fold's validation chromosomes",
+        keys=tuple(axis.key for axis in tasks.space.axes),
+        tried=tuple(_tried(one, study, members[one], tasks) for one in order),
+        test=_tested(members[study.ranked[0]]) if study.ranked else None,
+        phases=seconds,
+        epochs_trained=study.epochs,
+        epochs_of_grid=round(sum(full) / len(full) * len(members)) if full else None,
+        notes=tuple(f"{unit}: {message}" for unit, message in study.failures.items()),
+        seconds=study.seconds,
+    )
+
+
+def _tried(name: str, study: Study, member: Member, tasks: StudyTasks) -> Tried:
+    state: State = "unfinished"
+    if name in study.ranked:
+        state = "complete"
+    elif name in tasks.race.failed:
+        state = "failed"
+    elif name in study.dropped:
+        state = "dropped"
+    return Tried(
+        name=name,
+        values=member.trial.values,
+        units=_units(member, study.objective),
+        rank=study.ranked.index(name) + 1 if name in study.ranked else None,
+        state=state,
+        level=level_text(tasks.race, name),
+        is_default=not member.trial.values,
+    )
+
+
+def _units(member: Member, objective: Metric) -> dict[str, UnitResult]:
+    return {unit.name: _unit(unit, objective) for unit in member.units if (unit.folder / "history.csv").exists()}
+
+
+def _unit(unit: Unit, objective: Metric) -> UnitResult:
+    history = read_history(unit.folder / "history.csv")
+    paused = sorted(unit.folder.glob(rung_scores(unit.folder, 0).name.replace("0000", "*")))
+    marker = read_marker(unit.folder)
+    return UnitResult(
+        objective=objective_at(unit.folder / VALID_SCORES, objective),
+        epochs=len(history),
+        seconds=sum(marker.get("seconds", {}).values()) or None,
+        history=tuple((int(row["epoch"]), row["loss"], row["val_loss"]) for row in history),
+        earlier=tuple((int(path.stem[-4:]), objective_at(path, objective)) for path in paused),
+        is_done=unit.is_done,
+    )
+
+
+def _tested(member: Member) -> dict[str, dict[str, float | None]] | None:
+    """Return the best configuration's scores on test, where it has been cross-validated."""
+    path = member.units[0].folder.parents[1] / "summary.json"
+    if not path.exists():
+        return None
+    metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    return {f"{windows}.{name}": one["values"] for windows, by in metrics.items() for name, one in by.items()}

@@ -91,6 +91,7 @@ def _test(study: Study, console: Console) -> None:
 
     result = cross_validate(load_experiment(study.folder / WINNER), study.winner_folder, console=console)
     show_cross_validation(result, Console())
+    raise typer.Exit(result.exit_status)
 
 
 def _show(study: Study, console: Console) -> None:

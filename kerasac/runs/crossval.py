@@ -15,6 +15,7 @@ from rich.console import Console
 from kerasac.cache import remove
 from kerasac.config import Experiment
 from kerasac.errors import RunError
+from kerasac.runs.cluster_nodes import check_experiment_on_nodes, require_local_folder
 from kerasac.runs.heartbeat import heartbeat
 from kerasac.runs.launch import UnitAllotment, launch
 from kerasac.runs.listening import Listener, finish
@@ -69,6 +70,7 @@ def cross_validate(
     RunError
         After all units have ended, when some failed; finished ones are kept.
     """
+    require_local_folder(run_folder)
     with closing_ray():
         return _cross_validate(experiment, run_folder, console, stop_after_s)
 
@@ -134,6 +136,7 @@ def _run(
     remove(scratch)
     with stopping(run_folder, after_s=limit[0], since=limit[1]) as stop, ray_session() as resources:
         stop.hold_signals()  # Ray has taken one
+        check_experiment_on_nodes(prepared.experiment, run_folder)
         allotment = UnitAllotment(compute, len(pending), resources, decoded=prepared.source.in_memory)
         logger.info("%d units, %s", len(pending), allotment.describe())
         decode_on_other_nodes(prepared.source)

@@ -150,7 +150,7 @@ def _how_far(progress: Progress, remaining_s: float | None) -> str:
     if progress.epochs_now:
         planned = f" of at most {progress.planned_epochs}" if progress.planned_epochs else ""
         trained = sum(line.epoch for line in list(progress.lines.values())) if planned else progress.epochs_now
-        parts.append(f"{trained}{planned} epochs")
+        parts.append(f"{trained}{planned} epoch{'' if f'{trained}{planned}' == '1' else 's'}")
     if progress.budget:
         parts.append(progress.budget)
     parts.append(duration_text(progress.elapsed_s))

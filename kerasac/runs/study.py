@@ -19,6 +19,7 @@ from kerasac.config import Experiment, make_experiment, with_values
 from kerasac.config.space import Space, Trial
 from kerasac.errors import ConfigError, KerasacError, RunError
 from kerasac.runs.budget import Budget, Spent
+from kerasac.runs.cluster_nodes import check_experiment_on_nodes, require_local_folder
 from kerasac.runs.heartbeat import Command, heartbeat
 from kerasac.runs.launch import UnitAllotment, launch_tasks
 from kerasac.runs.listening import Listener
@@ -123,6 +124,7 @@ def run_study(
     RunError
         When no configuration could be finished, without having been asked to stop; finished units are kept.
     """
+    require_local_folder(folder)
     with closing_ray():
         study = _Run(document, base, space, folder.resolve(), name, console)
         return study.run(budget or Budget(), stop_after_s)
@@ -295,6 +297,7 @@ class _Run:
             resources = session.__enter__()
         try:
             stop.hold_signals()
+            check_experiment_on_nodes(first.experiment, self.folder)
             n_trials = self.space.trials if self.space.search == "tpe" else len(self.members)
             n_units = len(first.units) * max(n_trials or 1, len(self.members))
             compute = first.experiment.compute
@@ -308,6 +311,10 @@ class _Run:
             epochs = max(one.experiment.training.epochs for one in self.members.values())
             pending = [unit for one in self.members.values() for unit in one.units if not unit.is_done]
             view = ProgressView(pending, epochs, self.console, finished=n_units - len(pending), total=n_units)
+            budget = tasks.spent.budget
+            view.planned(
+                units=n_units, epochs=self._planned_epochs(n_units), budget="" if not any(budget) else str(budget)
+            )
             listener = _Scores(view, self, tasks, stop)
             with self._phase("training"), view, heartbeat(self.folder, view, stop=stop, gpus=allotment.share.gpus):
                 launch_tasks(tasks, allotment, listener, scratch=scratch)
@@ -315,6 +322,10 @@ class _Run:
             session.__exit__(None, None, None)
         shutil.rmtree(scratch, ignore_errors=True)
         return listener.failures
+
+    def _planned_epochs(self, n_units: int) -> int:
+        """Return the epochs that all units could get: of a race's configurations most get fewer."""
+        return n_units * max(one.experiment.training.epochs for one in self.members.values())
 
     def _judge(
         self, tasks: StudyTasks, failures: dict[str, str], kept: set[str], asked: tuple[str | None, int]

@@ -36,9 +36,10 @@ _AWAY = (
     "ABORTED",
 )
 # The queue tries again itself, and says so once; MLflow's own tries would be logged one by one.
-_PATIENCE = {
+_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # where a command's results go
 }
 _Item = TypeVar("_Item")
 _REASON = re.compile(r"\[Errno [-\d]+\] ([\w ]+)")  # in what the layers below MLflow say
@@ -61,7 +62,7 @@ class Store:
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client; made at first use, which creates a local store."""
-        for name, value in _PATIENCE.items():
+        for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
         # It prints a traceback for what the queue says in one line.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

@@ -34,8 +34,8 @@ class UnitResult:
 
     def scored_at(self, epochs: int) -> float | None:
         """Return the score after a number of epochs; None where there is none that is a number."""
-        by_epochs = {**dict(self.earlier), self.epochs: self.objective}
-        return finite(by_epochs.get(epochs))
+        latest = self.score if epochs == self.epochs else None
+        return finite(dict(self.earlier).get(epochs)) if latest is None else latest
 
     @property
     def score(self) -> float | None:
@@ -86,7 +86,8 @@ class SideBySide(NamedTuple):
 class StudyResult:
     """What came of a study.
 
-    ``tried`` are all configurations, the best first; ``keys`` the keys that vary, in order. ``test`` holds the winner's
+    ``tried`` are all configurations, the best first; ``keys`` the keys that vary, in order. ``epochs_of_grid``
+    is what every configuration on every unit takes, counted or estimated. ``test`` holds the winner's
     scores on test by metric and unit, None before it is scored; ``tested_on`` says when. ``phases`` are seconds by
     phase, added up over units that ran side by side; ``seconds`` is what passed on the clock. ``scored_to_train`` is
     the number of scored windows as a share of the training windows (see :mod:`kerasac.steps.paired`); None = by the

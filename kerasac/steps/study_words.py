@@ -64,7 +64,9 @@ def effort_sentence(result: StudyResult) -> str:
     text = f"{plural(result.epochs_trained, 'epoch')} trained"
     if result.epochs_of_grid:
         share = 100 * result.epochs_trained / result.epochs_of_grid
-        text = f"{text}, {share:.0f} % of the {result.epochs_of_grid:,} that every configuration on every unit takes"
+        text = (
+            f"{text}, {share:.0f} % of the {result.epochs_of_grid:,} that every configuration on every unit would take"
+        )
     dropped = len(result.of("dropped"))
     n = plural(len(result.tried), "configuration")
     return f"{n} tried, {dropped} dropped on the way. {text}." if dropped else f"{n} tried. {text}."

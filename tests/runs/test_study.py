@@ -268,3 +268,8 @@ def test_beyond_the_budget_nothing_is_begun_and_all_is_kept(tiny_folder: Path, t
     assert (none.n_trained, none.ranked) == (0, ())
     assert len(none.unfinished) == 4
     assert json.loads((tmp_path / "study" / "study.json").read_text())["ranked"] == []
+
+
+def test_a_folder_that_is_no_file_system_is_refused_before_anything_else(tiny_folder: Path) -> None:
+    with pytest.raises(RunError, match="cannot be written to s3://bucket/study: it needs a file system"):
+        study(tiny_folder, Path("s3://bucket/study"))

@@ -56,6 +56,12 @@ def test_a_dropped_configuration_is_set_against_equally_long_training() -> None:
     assert compared_epochs(dropped, best) == (4,)
 
 
+def test_the_score_of_a_pause_is_kept_while_the_training_goes_on() -> None:
+    best = Tried("best", {}, {"fold-0/seed-1": unit(None, 4, earlier=((4, 0.65),))}, None, "unfinished")
+    assert best.units["fold-0/seed-1"].scored_at(4) == 0.65
+    assert best.units["fold-0/seed-1"].score is None
+
+
 def test_trainings_that_stopped_early_are_compared_where_both_came_to_their_end() -> None:
     dropped = Tried("dropped", {}, {"fold-0/seed-1": unit(0.6, 7, is_done=True)}, None, "dropped")
     assert against_best(dropped).test is not None

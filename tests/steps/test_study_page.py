@@ -77,7 +77,7 @@ def test_the_page_says_it_in_words(page: Path) -> None:
     assert "1 of the 2 other configurations trained to the end is not distinguishable from it." in text
     assert "The default (rank 3) is worse than the best by 0.11" in text
     assert "No model has been scored on the test chromosomes" in text
-    assert "4 configurations tried, 1 dropped on the way. 184 epochs trained, 77 % of the 240" in text
+    assert "4 configurations tried, 1 dropped on the way. 184 epochs trained, 77 % of the 240 that every" in text
     assert "a <b> was retried" in text
     assert "training 1 min 30 s 90 %" in text
 
@@ -147,6 +147,14 @@ def test_failed_units_leave_the_others_of_their_configuration(tmp_path: Path) ->
     (_, row) = study_rows(study(tried("a", [[0.5], [0.6]]), broken))
     assert (row.n_units, row.mean, row.state) == (1, "0.600", "failed after 1 of 2 folds")
     assert row.to_best[:2] == ("+0.100", "1 fold, no interval, after 10 epochs")
+
+
+def test_many_notes_are_cut(tmp_path: Path) -> None:
+    notes = tuple(f"note {i} of many" for i in range(40))
+    text = page_text(write_study_page(study(tried("a", [[0.5]]), notes=notes), tmp_path, None))
+    assert "note 11 of many" in text
+    assert "note 12 of many" not in text
+    assert "and 28 more notes" in text
 
 
 @pytest.mark.parametrize(

@@ -97,4 +97,4 @@ def _caption(result: StudyResult) -> str:
     text = f"A bar is a configuration, the best on top{pieces}."
     if not _each(result):
         return text
-    return f"{text} Dashed line: what the whole grid gives each, without racing and early stopping."
+    return f"{text} Dashed line: what each would get without a race."

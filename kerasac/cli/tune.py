@@ -109,7 +109,7 @@ def _show(study: Study, console: Console) -> None:
         f"{study.seconds:.0f} s"
     )
     console.print(trained, highlight=False)
-    for name, message in study.failures.items():
+    for name, message in {**study.refused, **study.failures}.items():
         console.print(f"{name}: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     folder = shlex.quote(str(study.folder))
     console.print(f"Page:    {folder}/study.html", highlight=False, soft_wrap=True)

@@ -63,6 +63,18 @@ def halving_levels(race: Racing, n_units: int, epochs: int) -> tuple[Level, ...]
     return (*levels, Level(n_units, None))
 
 
+def raced_epochs(race: Racing, levels: Sequence[Level], n_trials: int, epochs: int) -> int:
+    """Return the epochs that a race takes, of ``n_trials`` configurations whose trainings take all ``epochs``."""
+    total, had = 0, [0] * levels[-1].n_units  # by unit, of a configuration that is still there
+    for number, level in enumerate(levels):
+        if number:
+            n_trials = min(n_trials, max(race.finalists, math.ceil(n_trials / race.eta)))
+        until = epochs if level.epochs is None else min(level.epochs, epochs)
+        total += n_trials * sum(max(0, until - had[unit]) for unit in range(level.n_units))
+        had = [until if unit < level.n_units else one for unit, one in enumerate(had)]
+    return total
+
+
 @dataclass
 class Race:
     """What is known of the configurations of a study, and what follows from it.

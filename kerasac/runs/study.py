@@ -28,7 +28,7 @@ from kerasac.runs.nodes import decode_on_other_nodes, node_shards
 from kerasac.runs.origin import check_folder, write_origin
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.proposals import Judged, propose
-from kerasac.runs.race import Race, levels_of
+from kerasac.runs.race import Race, levels_of, raced_epochs
 from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.stopping import stopping
 from kerasac.runs.study_page import level_text, study_result
@@ -69,7 +69,8 @@ class Study:
     ``read`` are all configurations with their validation scores, ``comparison`` the complete ones against the first,
     None when none is complete; ``ranked`` are the names of the complete configurations, the best first; ``equal`` those
     that cannot be told from the best by the paired test over folds; ``dropped`` the others by how far they came, the
-    furthest first. ``failures`` are messages by unit; ``stopped`` says by what the study was asked to stop.
+    furthest first. ``failures`` are messages by unit, ``refused`` those of proposals that made no experiment;
+    ``stopped`` says by what the study was asked to stop.
     """
 
     folder: Path
@@ -86,6 +87,7 @@ class Study:
     epochs: int
     seconds: float
     unfinished: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     stopped: str | None = None
     exit_status: int = 0
 
@@ -268,6 +270,8 @@ class _Run:
 
     def _close_tracking(self, study: Study) -> None:
         assert self.tracker is not None, "there is a configuration"
+        if study.ranked:
+            self._register(study)  # before its configuration's run is closed
         for one in study.read:
             member = self.members[one.name]
             for unit in member.units:
@@ -278,14 +282,15 @@ class _Run:
                     member.tracker.interrupt(unit)
             ended = not one.missing or one.name in study.dropped
             member.tracker.close(finished=ended, metrics=validation_means(one))
-        metrics: dict[str, float] = {}
-        if study.ranked:
-            best = self.members[study.winner]
-            metrics = validation_means(next(one for one in study.read if one.name == study.winner))
-            model = min(best.units, key=lambda unit: read_marker(unit.folder).get("best_loss", float("inf")))
-            said = f"The best of {len(self.members)} configurations by {study.objective.key} on validation chromosomes."
-            best.tracker.register(model, name=self.name, alias="winner", description=said)
-        self.tracker.close(finished=not study.unfinished, metrics=metrics)
+        best = [one for one in study.read if study.ranked and one.name == study.winner]
+        self.tracker.close(finished=not study.unfinished, metrics=validation_means(best[0]) if best else {})
+
+    def _register(self, study: Study) -> None:
+        """Put the winner's model, of the fold and seed that it learned best, in MLflow's registry."""
+        best = self.members[study.winner]
+        model = min(best.units, key=lambda unit: read_marker(unit.folder).get("best_loss", float("inf")))
+        said = f"The best of {len(self.members)} configurations by {study.objective.key} on validation chromosomes."
+        best.tracker.register(model, name=self.name, alias="winner", description=said)
 
     def _train(self, tasks: StudyTasks, stop: Any) -> dict[str, str]:
         self._open_tracking()
@@ -311,10 +316,7 @@ class _Run:
             epochs = max(one.experiment.training.epochs for one in self.members.values())
             pending = [unit for one in self.members.values() for unit in one.units if not unit.is_done]
             view = ProgressView(pending, epochs, self.console, finished=n_units - len(pending), total=n_units)
-            budget = tasks.spent.budget
-            view.planned(
-                units=n_units, epochs=self._planned_epochs(n_units), budget="" if not any(budget) else str(budget)
-            )
+            self._announce(view, tasks, n_units, epochs)
             listener = _Scores(view, self, tasks, stop)
             with self._phase("training"), view, heartbeat(self.folder, view, stop=stop, gpus=allotment.share.gpus):
                 launch_tasks(tasks, allotment, listener, scratch=scratch)
@@ -323,9 +325,11 @@ class _Run:
         shutil.rmtree(scratch, ignore_errors=True)
         return listener.failures
 
-    def _planned_epochs(self, n_units: int) -> int:
-        """Return the epochs that all units could get: of a race's configurations most get fewer."""
-        return n_units * max(one.experiment.training.epochs for one in self.members.values())
+    def _announce(self, view: ProgressView, tasks: StudyTasks, n_units: int, epochs: int) -> None:
+        """Tell the screen how much is to come; how many epochs trainings want is only known of a race."""
+        budget, race = tasks.spent.budget, self.space.race
+        planned = None if race is None else raced_epochs(race, tasks.race.levels, len(self.members), epochs)
+        view.planned(units=n_units, epochs=planned, budget=str(budget) if any(budget) else "")
 
     def _judge(
         self, tasks: StudyTasks, failures: dict[str, str], kept: set[str], asked: tuple[str | None, int]
@@ -366,7 +370,8 @@ class _Run:
             equal=equal,
             dropped=dropped,
             settings={name: one.trial.values for name, one in self.members.items()},
-            failures={**self.refused, **failures, **unfinished},
+            failures={**failures, **unfinished},
+            refused=dict(self.refused),
             n_trained=len(tasks.touched),
             n_kept=len(kept),
             epochs=sum(read_marker(u.folder).get("epochs", 0) for one in self.members.values() for u in one.units),
@@ -438,7 +443,8 @@ def _write(study: Study, winner: Experiment | None) -> None:
             {"name": name, "values": study.settings[name], "after": level} for name, level in study.dropped.items()
         ],
         "epochs": study.epochs,
-        "unfinished": dict(study.failures),
+        "unfinished": dict(study.unfinished),
+        "refused": dict(study.refused),
     }
     write_whole(study.folder / "study.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     if study.comparison is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerasac.config.space import Racing, Space
-from kerasac.runs.race import Level, Race, Step, halving_levels, levels_of
+from kerasac.runs.race import Level, Race, Step, halving_levels, levels_of, raced_epochs
 
 EPOCHS = 12
 Loss = Callable[[str, int, int], float]
@@ -61,6 +61,7 @@ def test_racing_finds_the_grids_winner_with_at_most_two_fifths_of_its_epochs(n: 
     whole, raced = run(grid, loss), run(race, loss)
     assert sum(whole.values()) == n * 6 * EPOCHS
     assert sum(raced.values()) <= 0.4 * sum(whole.values())
+    assert sum(raced.values()) == raced_epochs(Racing(), race.levels, n, EPOCHS)
     complete = {trial: race.standing(trial)[1] for trial in race.trials if race.is_complete(trial)}
     assert len(complete) == 2
     best = grid.ranked()[0]

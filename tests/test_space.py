@@ -202,7 +202,7 @@ def test_a_race_is_true_or_says_how(tmp_path: Path) -> None:
         ({"race": {"etta": 3}}, "race: unknown key 'etta'; did you mean"),
         ({"race": {"eta": 1}}, "eta is 1; it is a whole number of at least 2"),
         ({"race": 3}, "race is 3; it is true, or some of eta"),
-        ({"race": True, "prune": "asha"}, "race and prune both drop configurations"),
+        ({"race": True, "prune": "asha"}, "a race and prune: asha both drop configurations"),
         ({"race": True, "search": "tpe", "trials": 5}, "with search: tpe, say prune"),
         ({"prune": "hyperband"}, "prune is 'hyperband'; it is one of median, asha"),
         ({"search": "tpe"}, "search: tpe needs trials"),

@@ -32,7 +32,10 @@ def read_space(path: Path) -> Space:
     if not isinstance(document, Mapping):
         raise ConfigError(f"{path} holds no keys; expected some of {', '.join(_KEYS)}")
     mistakes: list[str] = []
-    space = _space(document, mistakes)
+    try:
+        space = _space(document, mistakes)
+    except ConfigError as error:  # of the whole, after all of its parts
+        mistakes.append(str(error))
     if mistakes:
         raise ConfigError("\n".join([f"{path}:", *(f"  {mistake}" for mistake in mistakes)]))
     return space
@@ -84,19 +87,15 @@ def _space(document: Mapping[str, Any], mistakes: list[str]) -> Space:
         folds=_integers(document, "folds", mistakes),
         objective=_objective(document.get("objective"), mistakes),
         default=_flag(document.get("default", True), mistakes),
-        race=_race(document, search, mistakes),
+        race=_race(document, mistakes),
         prune=_prune(document, mistakes),
     )
 
 
-def _race(document: Mapping[str, Any], search: Any, mistakes: list[str]) -> Racing | None:
+def _race(document: Mapping[str, Any], mistakes: list[str]) -> Racing | None:
     given = document.get("race", False)
     if given is False or given is None:
         return None
-    if search == "tpe":
-        mistakes.append("race compares configurations that are all known from the start; with search: tpe, say prune")
-    if document.get("prune"):
-        mistakes.append("race and prune both drop configurations; choose one")
     if given is True:
         return Racing()
     if not isinstance(given, Mapping):

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,12 @@ class Space:
     proposes them one after the other by what is known of those before. ``race`` and ``prune`` (``median`` or ``asha``)
     give further folds to good configurations alone. ``seeds`` and ``folds`` are trained of each configuration; None =
     the experiment's own. ``objective`` is the validation metric that decides, ``windows.metric``; None = by what is
-    predicted. ``default``: the experiment as it is is tried too.
+    predicted. ``default``: the experiment as it is is tried too. ``first``: so many of a grid at most.
+
+    Raises
+    ------
+    ConfigError
+        When a race is to drop what a search has not proposed yet, or what ``prune`` drops too.
     """
 
     axes: tuple[Axis, ...]
@@ -97,6 +102,21 @@ class Space:
     default: bool = True
     race: Racing | None = None
     prune: str | None = None
+    first: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.race is not None and self.search == "tpe":
+            raise ConfigError(
+                "a race compares configurations that are all known from the start; with search: tpe, say prune: median"
+            )
+        if self.race is not None and self.prune is not None:
+            raise ConfigError(f"a race and prune: {self.prune} both drop configurations; choose one")
+
+    def limited(self, trials: int) -> Space:
+        """Return the space with at most some configurations: of a grid the first ones, else as many draws."""
+        if self.search != "grid":
+            return replace(self, trials=trials)
+        return replace(self, first=trials)
 
     def configurations(self) -> tuple[Trial, ...]:
         """Return what is tried, each once, in the order of the axes; the experiment as it is comes first.
@@ -108,7 +128,7 @@ class Space:
         for values in [*starting, *(self._drawn() if self.search == "random" else self._grid())]:
             if all(values != one.values for one in trials):
                 trials.append(self.trial(values, trials))
-        return tuple(trials)
+        return tuple(trials[: self.first])
 
     def trial(self, values: Values, before: Sequence[Trial]) -> Trial:
         """Name a configuration by its values, by its number where that gets long or is not unique."""

@@ -62,15 +62,15 @@ class Spent:
 
     budget: Budget
     per_unit: float = 1.0
-    device_seconds: float = 0.0
+    unit_seconds: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
     def add(self, unit_seconds: float) -> None:
         """Note how long a unit took."""
-        self.device_seconds += unit_seconds * self.per_unit
+        self.unit_seconds += unit_seconds
 
     def is_over(self) -> bool:
         """Whether nothing further may be begun."""
         seconds, device_seconds = self.budget.seconds, self.budget.device_seconds
         over_clock = seconds is not None and time.monotonic() - self.began >= seconds
-        return over_clock or (device_seconds is not None and self.device_seconds >= device_seconds)
+        return over_clock or (device_seconds is not None and self.unit_seconds * self.per_unit >= device_seconds)

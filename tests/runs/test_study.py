@@ -97,6 +97,8 @@ def test_mlflow_has_one_store_with_every_configuration_and_its_validation_scores
     assert set(parents) == {"filters=2", "filters=6"}
     assert {run.data.tags["mlflow.parentRunId"] for run in parents.values()} == {top.info.run_id}
     assert {one.path for one in client.list_artifacts(top.info.run_id)} >= {"study.json", "comparison.html"}
+    version = client.get_model_version_by_alias("tiny-study", "winner")
+    assert client.get_run(version.run_id).info.run_name == done.winner
     units = [run for run in runs if run.data.tags["kerasac.kind"] == "unit"]
     assert len(units) == 4
     ids = {run.info.run_id for run in parents.values()}
@@ -173,7 +175,7 @@ def test_validation_scores_are_of_the_same_windows_whatever_background_is_drawn(
 
 
 def test_a_configuration_that_equals_another_is_trained_once(tiny_folder: Path, tmp_path: Path) -> None:
-    from kerasac.runs.study import experiments_of
+    from kerasac.runs.study_members import experiments_of
 
     document = three_folds(tiny_folder).as_dict()
     filters = document["model"]["filters"]

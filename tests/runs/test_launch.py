@@ -244,37 +244,6 @@ def test_trainers_go_on_at_their_last_epoch_when_one_of_them_dies(
     np.testing.assert_allclose(losses(killed), losses(calm), rtol=1e-4)
 
 
-class TrialKiller(Recorder):
-    """A listener that kills the Tune trial of a unit when its third epoch ends, once."""
-
-    def heard(self, unit: Unit, event: Event) -> None:
-        super().heard(unit, event)
-        if event.get("event") == "epoch" and self.kinds.count("epoch") == 3:
-            for child in psutil.Process().children(recursive=True):
-                if "ImplicitFunc" in " ".join(child.cmdline()):
-                    child.kill()
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.keras
-def test_a_killed_trial_goes_on_and_what_its_trainer_held_is_freed(
-    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
-) -> None:
-    """Ray Train leaves the placement group of a killed trial, which a retry would wait for on a full machine."""
-    from ray.util import placement_group_table
-
-    before = {key for key, group in placement_group_table().items() if group["state"] != "REMOVED"}
-    same = {"training": {"epochs": 6, "patience": 6}, "gpus": 0, "executor": "train"}
-    killed, recorder = launch_one(tiny_folder, tmp_path / "killed", ray_cluster, recorder=TrialKiller(), **same)
-    calm, _ = launch_one(tiny_folder, tmp_path / "calm", ray_cluster, **same)
-    assert recorder.kinds.count("started") == 2
-    assert recorder.kinds[-1] == "done"
-    np.testing.assert_allclose(losses(killed), losses(calm), rtol=1e-5)
-    assert len(losses(killed)) == 6
-    assert {key for key, group in placement_group_table().items() if group["state"] != "REMOVED"} <= before
-
-
 @pytest.mark.ray
 @pytest.mark.keras
 def test_trainers_get_a_logical_gpu_each(ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class FileServer:
 @contextmanager
 def file_server() -> Iterator[FileServer]:
     """Run a server in a thread."""
+    served = FileServer("")
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -74,12 +75,18 @@ def file_server() -> Iterator[FileServer]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = FileServer(f"http://127.0.0.1:{server.server_address[1]}")
+    with serving(Handler) as served.url:
+        yield served
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answer on a free port of this machine with a handler while the block runs; gives the address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield served
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import INTERNAL_ERROR, MlflowException
+from servers import serving
 from tiny import tiny_experiment
 
 from kerasac.config import Experiment
@@ -409,15 +410,8 @@ def server() -> Iterator[Server]:
 
         def log_message(self, *_: object) -> None: ...
 
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served.uri = f"http://127.0.0.1:{running.server_address[1]}"
-    thread = Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as served.uri:
         yield served
-    finally:
-        running.shutdown()
-        thread.join()
 
 
 def until(condition: Callable[[], bool]) -> None:

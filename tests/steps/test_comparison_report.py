@@ -1,11 +1,11 @@
 import base64
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from pages import page_text
 from scored import fold_table, one_seed, write_run
 
 from kerasac.errors import RunError
@@ -14,21 +14,6 @@ from kerasac.steps.comparison_report import FILES, write_comparison
 from kerasac.steps.configurations import read_configurations
 
 GAIN = [0.031, 0.029, 0.030, 0.032, 0.028]
-
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-
-def page_text(path: Path) -> str:
-    parser = _Text()
-    parser.feed(path.read_text())
-    return re.sub(r"\s+", " ", " ".join(parser.parts))
 
 
 @pytest.fixture(scope="module")

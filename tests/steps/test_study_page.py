@@ -2,11 +2,11 @@ import base64
 import math
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
+from pages import page_text
 from scored import write_run
 from studies_made import OBJECTIVE, raced, study, tried
 
@@ -17,21 +17,6 @@ from kerasac.steps.study_results import StudyResult, UnitResult
 from kerasac.steps.study_words import duration_text
 
 FIGURES = ["curves.png", "importance.png", "parallel.png", "race.png"]
-
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-
-def page_text(path: Path) -> str:
-    parser = _Text()
-    parser.feed(path.read_text())
-    return re.sub(r"\s+", " ", " ".join(parser.parts))
 
 
 def made() -> StudyResult:

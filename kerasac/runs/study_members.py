@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,10 @@ class Members:
         self.document, self.base, self.space, self.folder, self.name = document, base, space, folder, name
         self.by_name: dict[str, Member] = {}
         self.refused: dict[str, str] = {}
+        self._said: dict[str, logging.LogRecord] = {}
         made = experiments_of(document, base, space, self._trials(), name)
         self.tracker = Tracker(made[0][1], folder, kind="study")
-        with node_shards() as shards:
+        with node_shards() as shards, self._each_once():
             for trial, experiment in made:
                 try:
                     # the first one with everything, of the others what may differ
@@ -46,6 +49,22 @@ class Members:
                 except KerasacError as error:
                     raise type(error)(f"configuration {trial.name}: {error}") from error
                 self.by_name[trial.name] = self._member(trial, experiment, prepared)
+
+    @contextmanager
+    def _each_once(self) -> Iterator[None]:
+        """Keep what is logged of the data that all configurations share from being said of each of them."""
+
+        def is_new(record: logging.LogRecord) -> bool:
+            return self._said.setdefault(record.getMessage(), record) is record  # each handler asks
+
+        handlers = [*logging.getLogger().handlers]
+        for handler in handlers:
+            handler.addFilter(is_new)
+        try:
+            yield
+        finally:
+            for handler in handlers:
+                handler.removeFilter(is_new)
 
     @property
     def all(self) -> tuple[Member, ...]:
@@ -99,7 +118,8 @@ class Members:
             experiment = experiment_of(self.document, self.base, self.space, trial, self.name)
             if any(experiment == one.experiment for one in self.all):
                 return None
-            return self._member(trial, experiment, prepare(experiment))
+            with self._each_once():
+                return self._member(trial, experiment, prepare(experiment))
         except KerasacError as error:
             self.refused[trial.name] = str(error)
             return None

@@ -275,3 +275,14 @@ def test_beyond_the_budget_nothing_is_begun_and_all_is_kept(tiny_folder: Path, t
 def test_a_folder_that_is_no_file_system_is_refused_before_anything_else(tiny_folder: Path) -> None:
     with pytest.raises(RunError, match="cannot be written to s3://bucket/study: it needs a file system"):
         study(tiny_folder, Path("s3://bucket/study"))
+
+
+def test_what_is_said_of_the_data_is_said_once_and_not_of_each_configuration(
+    tiny_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from kerasac.runs.study_members import Members
+
+    document = three_folds(tiny_folder).as_dict()
+    members = Members(document, tiny_folder, GRID, tmp_path, "name")
+    assert len(members.all) == 2
+    assert sum("fewer than 50 peaks" in message for message in caplog.messages) == 1

@@ -26,9 +26,9 @@ from kerasac.runs.progress import ProgressView
 from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.stopping import stopping
 from kerasac.runs.tracking import Tracker, flat_parameters
-from kerasac.runs.unit import Unit, is_done, read_marker
+from kerasac.runs.unit import Unit, is_done
+from kerasac.runs.unit_status import how_far
 from kerasac.steps.check import checked
-from kerasac.steps.history import read_history
 from kerasac.steps.prepared import Prepared
 from kerasac.steps.report import write_report
 from kerasac.steps.summary import Summary, summarize
@@ -107,7 +107,7 @@ def _cross_validate(
             summary = _sum_up(units, tracker, run_folder, outcome)
         else:
             summary = summarize(run_folder)
-    unfinished = {unit.name: _how_far(unit) for unit in units if not is_done(unit.folder)}
+    unfinished = {unit.name: how_far(unit) for unit in units if not is_done(unit.folder)}
     return CrossValidation(
         folder=run_folder,
         summary=summary,
@@ -169,20 +169,10 @@ def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, outcome: 
     tracker.close(finished=not missing, metrics=_means(summary) if summary is not None else {})
     if not missing or (outcome.stopped and not outcome.failures):
         return summary
-    lines = [f"{unit.name}: {outcome.failures.get(unit.name, _how_far(unit))}" for unit in missing]
+    lines = [f"{unit.name}: {outcome.failures.get(unit.name, how_far(unit))}" for unit in missing]
     kept = f"{len(done)} of {len(units)} units are finished and kept"
     why = f" (stopped, asked by {outcome.stopped})" if outcome.stopped else ""
     raise RunError("\n".join([f"{kept}{why}; the same command goes on with the rest.", *lines]))
-
-
-def _how_far(unit: Unit) -> str:
-    """Say in words where an unfinished unit stands."""
-    if not read_marker(unit.folder):
-        return "not started"
-    if (unit.folder / "model.keras").exists():
-        return "trained, not scored"
-    n_epochs = len(read_history(unit.folder / "history.csv"))
-    return f"interrupted after epoch {n_epochs}" if n_epochs else "interrupted in its first epoch"
 
 
 def _make(run_folder: Path) -> None:

@@ -158,6 +158,12 @@ class Race:
         """Whether a configuration that did not fail goes no further, as far as is known."""
         return trial not in self.failed and not self.is_complete(trial) and not self._admitted(trial, self.level(trial))
 
+    def is_out(self, trial: str) -> bool:
+        """Whether a configuration has lost its place in a race, whatever comes of those that go on."""
+        if self.race is None or trial in self.failed or self.is_complete(trial):
+            return False
+        return self._is_out(trial, self.level(trial))
+
     def ranked(self) -> list[str]:
         """Return the configurations, those that came furthest first, the best of them first."""
         standings = {trial: self.standing(trial) for trial in self.trials}
@@ -220,6 +226,10 @@ class Race:
         scores = {trial: self.score(trial, number - 1) for trial in before}
         defined = [trial for trial in before if math.isfinite(scores[trial])]
         return sorted(defined, key=lambda trial: scores[trial])[:keep]
+
+    def _is_out(self, trial: str, number: int) -> bool:
+        """Whether the level that a configuration asks for, or one before it, has been settled without it."""
+        return any((best := self._survivors(one)) and trial not in best for one in range(1, number + 1))
 
     def _entrants(self, number: int) -> Sequence[str]:
         alive = [trial for trial in self.trials if trial not in self.failed]

@@ -16,6 +16,7 @@ from kerasac.runs.study_page import level_text
 from kerasac.runs.study_tasks import StudyTasks
 from kerasac.runs.study_verdict import compared_metrics, equal_to_best, ranked_by, validated
 from kerasac.runs.unit import read_marker
+from kerasac.runs.unit_status import how_far
 from kerasac.steps.comparison import Comparison, Metric, compare
 from kerasac.steps.comparison_report import write_comparison
 from kerasac.steps.configurations import Configuration
@@ -95,10 +96,11 @@ def outcome(members: Members, tasks: StudyTasks, ending: Ending, seconds: float)
     ranked = ranked_by(complete, objective) if complete else ()
     dropped = _dropped(tasks)
     unfinished = {
-        f"{one.name}/{unit}": ending.failures.get(f"{one.name}/{unit}", "unfinished")
-        for one in read.values()
+        unit.title: ending.failures.get(unit.title, how_far(unit))
+        for one in members.all
         if one.name not in dropped
-        for unit in one.missing
+        for unit in one.units
+        if unit.name in read[one.name].missing
     }
     return Study(
         folder=members.folder,
@@ -109,7 +111,7 @@ def outcome(members: Members, tasks: StudyTasks, ending: Ending, seconds: float)
         equal=equal_to_best(complete, objective, ranked[0]) if ranked else frozenset(),
         dropped=dropped,
         settings={one.name: one.trial.values for one in members.all},
-        failures={**ending.failures, **unfinished},
+        failures=dict(ending.failures),
         refused=dict(members.refused),
         n_trained=len(tasks.touched),
         n_kept=ending.n_kept,
@@ -131,12 +133,10 @@ def _compared(complete: list[Configuration], objective: Metric) -> tuple[Compari
 
 
 def _dropped(tasks: StudyTasks) -> dict[str, str]:
-    """Say how far the configurations came that go no further, once nothing is left to do."""
-    if tasks.has_work():
-        return {}
-    race = tasks.race
+    """Say how far the configurations came that go no further."""
+    race, is_over = tasks.race, not tasks.has_work()
     left = [name for name in race.ranked() if name not in race.failed and not race.is_complete(name)]
-    return {name: level_text(race, name) for name in left}
+    return {name: level_text(race, name) for name in left if is_over or race.is_out(name)}
 
 
 def write_outcome(study: Study, winner: Experiment | None) -> None:

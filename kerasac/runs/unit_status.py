@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import yaml
 
-from kerasac.runs.unit import PAUSED, TUNED, read_marker
+from kerasac.runs.unit import PAUSED, TUNED, Unit, read_marker
 from kerasac.steps.history import read_history
 from kerasac.steps.unit_names import unit_name
 
@@ -83,6 +83,11 @@ def read_unit(folder: Path, name: str, epochs: int | None, *, is_running: bool) 
     losses = [row["val_loss"] for row in history if "val_loss" in row]
     state, message = _state(folder, marker, is_running)
     return UnitStatus(name, state, len(history), epochs, min(losses, default=None), message)
+
+
+def how_far(unit: Unit) -> str:
+    """Say in words where a unit stands that is not running."""
+    return read_unit(unit.folder, unit.name, None, is_running=False).how_far
 
 
 def _state(folder: Path, marker: dict[str, Any], is_running: bool) -> tuple[State, str]:

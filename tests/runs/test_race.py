@@ -121,7 +121,20 @@ def test_a_configuration_that_fails_frees_its_place_and_undefined_scores_go_no_f
     assert {step.trial for step in second if step} == {"0", "1"}
     assert race.next_step() is None
     assert race.is_dropped("2")
+    assert [race.is_out(trial) for trial in race.trials] == [False, False, True, False]
     assert not race.is_dropped("3"), "it failed"
+
+
+def test_nobody_is_out_of_a_race_before_its_level_is_settled() -> None:
+    race = race_of(3, race=Racing(finalists=1))
+    steps = [race.next_step() for _ in range(3)]
+    for step, value in zip(steps[:2], (0.1, 0.9), strict=True):
+        assert step is not None
+        race.record(step, value, complete=False)
+    assert not any(race.is_out(trial) for trial in race.trials)
+    assert steps[2] is not None
+    race.record(steps[2], 0.2, complete=False)
+    assert [race.is_out(trial) for trial in race.trials] == [False, True, False]
 
 
 def test_the_median_drops_the_worse_half_once_enough_are_known() -> None:

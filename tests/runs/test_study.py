@@ -268,6 +268,7 @@ def test_a_search_proposes_as_many_configurations_as_it_may_and_goes_on(
 def test_beyond_the_budget_nothing_is_begun_and_all_is_kept(tiny_folder: Path, tmp_path: Path) -> None:
     none = study(tiny_folder, tmp_path / "study", budget=Budget(seconds=1e-9))
     assert (none.n_trained, none.ranked) == (0, ())
+    assert set(none.unfinished.values()) == {"not started"}
     assert len(none.unfinished) == 4
     assert json.loads((tmp_path / "study" / "study.json").read_text())["ranked"] == []
 

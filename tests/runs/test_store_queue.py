@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Event, current_thread
+from functools import partial
+from threading import Event, Lock, current_thread
 
 import pytest
 
@@ -42,14 +43,33 @@ def test_put_returns_at_once_while_the_store_is_slow() -> None:
 
 
 def test_all_is_sent_by_one_thread_that_is_not_the_callers() -> None:
-    threads = []
+    threads, all_are_put = [], Event()
     jobs = queue()
+    jobs.put(Job("first", lambda: all_are_put.wait(5)))  # the thread ends when it finds nothing more to send
     for _ in range(20):
         jobs.put(Job("a", lambda: threads.append(current_thread())))
+    all_are_put.set()
     assert jobs.wait(5)
+    assert len(threads) == 20
     assert len(set(threads)) == 1
     assert threads[0] is not current_thread()
     until(lambda: not threads[0].is_alive())
+
+
+def test_threads_that_follow_each_other_never_send_at_the_same_time() -> None:
+    busy, overlaps, sent = Lock(), [], []
+
+    def send(number: int) -> None:
+        overlaps.append(not busy.acquire(blocking=False))
+        sent.append(number)
+        busy.release()
+
+    jobs = queue()
+    for number in range(300):  # the thread empties the queue again and again meanwhile
+        jobs.put(Job("a", partial(send, number)))
+    assert jobs.wait(5)
+    assert sent == list(range(300))
+    assert not any(overlaps)
 
 
 def test_store_that_comes_back_gets_all_in_order_and_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,10 +2,10 @@
 
     python benchmarks/prediction.py
 
-Both predict the same windows in turn, in one process: ours reads sequence and labels from the array, predicts and
-writes shards, and joins them into one compressed file; the other is a plain ``model.predict`` on arrays that lie in
-memory and writes nothing. The ratio is what ours takes to what the other takes; on a machine that others use too, that
-of CPU-seconds says more.
+Both predict the same windows in one process, shard by shard in turn: ours reads sequence and labels from the array,
+predicts and writes, and at the end joins all shards into one compressed file; the other is a plain ``model.predict``
+on arrays that lie in memory and writes nothing. The ratio is what ours takes to what the other takes; on a machine that
+others use too, that of CPU-seconds says more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,36 +32,43 @@ _BATCH = 256
 def measure_prediction(setting: Setting, n_windows: int, rounds: int, threads: int, filters: int) -> dict[str, float]:
     """Predict from the array into a file, and from arrays, in turn; print and return the ratio of their times."""
     prepare_backend(threads=threads)
-    from kerasac.steps.prediction_job import join, predict_shard
+    from kerasac.steps.prediction_job import join
 
     with tempfile.TemporaryDirectory() as folder:
         job = _job(setting, n_windows, filters, Path(folder))
         model, inputs = _bare(job, setting)
 
-        def ours() -> None:
-            for shard in range(job.n_shards):
-                predict_shard(job, shard)
-            join(job, Path(folder) / "whole.h5", {})
-
-        works = {"file": ours, "arrays": lambda: model.predict(inputs, batch_size=_BATCH, verbose=0)}
-        predict_shard(job, 0)  # compiles
+        job.do(0)  # compiles
         model.predict({name: values[:_BATCH] for name, values in inputs.items()}, batch_size=_BATCH, verbose=0)
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+        totals = []
         for number in range(rounds):
-            # Who comes first changes with the round: a machine that slows down or speeds up then favours neither.
-            for name in sorted(works, reverse=number % 2 == 0):
-                started, cpu = time.perf_counter(), time.process_time()
-                works[name]()
-                times[name].append((time.perf_counter() - started, time.process_time() - cpu))
-    pairs = list(zip(times["file"], times["arrays"], strict=True))
-    wall, cpus = ([one[i] / other[i] for one, other in pairs] for i in (0, 1))
-    rate = n_windows / statistics.median(seconds for seconds, _ in times["file"])
+            spent = {"file": np.zeros(2), "arrays": np.zeros(2)}
+            for shard in range(job.n_shards):
+                given = {name: values[job.rows(shard)] for name, values in inputs.items()}
+                works = {
+                    "file": partial(job.do, shard),
+                    "arrays": partial(model.predict, given, batch_size=_BATCH, verbose=0),
+                }
+                # Who comes first changes: a machine that slows down or speeds up then favours neither.
+                for name in sorted(works, reverse=(number + shard) % 2 == 0):
+                    spent[name] += _timed(works[name])
+            spent["file"] += _timed(partial(join, job, Path(folder) / "whole.h5", {}))
+            totals.append(spent)
+    wall, cpus = ([spent["file"][i] / spent["arrays"][i] for spent in totals] for i in (0, 1))
+    rate = n_windows / statistics.median(spent["file"][0] for spent in totals)
     print(
         f"predicting {n_windows:,} windows, {filters} filters: {rate:.1f} windows/s from array to file; "
         f"{statistics.median(wall):.3f} of the time of bare Keras ({min(wall):.3f} to {max(wall):.3f}), "
         f"{statistics.median(cpus):.3f} of its CPU-seconds ({min(cpus):.3f} to {max(cpus):.3f})"
     )
     return {"prediction_time": statistics.median(wall), "prediction_cpu": statistics.median(cpus)}
+
+
+def _timed(work: Callable[[], Any]) -> Any:
+    """Return the seconds that work takes, by the clock and of CPUs."""
+    started, cpu = time.perf_counter(), time.process_time()
+    work()
+    return np.array([time.perf_counter() - started, time.process_time() - cpu])
 
 
 def _job(setting: Setting, n_windows: int, filters: int, folder: Path) -> Any:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
-import numpy as np
 
-from kerasac.cache import remove, write_whole
 from kerasac.errors import ConfigError, KerasacError, RunError
 from kerasac.genome.assembly import Assembly
 from kerasac.genome.centering import Center
-from kerasac.genome.intervals import Intervals
-from kerasac.runs.lock import run_lock
 from kerasac.runs.merge_predictions import HELD_OUT, merge_predictions, prediction_facts
-from kerasac.runs.prediction_workers import run_shards
+from kerasac.runs.sharded import Progress, finish_shards, parts_folder
 from kerasac.runs.trained import Trained, groups_by_chrom, open_trained
+from kerasac.runs.window_models import with_models, write_dropped
 from kerasac.sampling.given_windows import GivenWindows, joined, windows_along, windows_of_regions
 from kerasac.steps.binned_predictions import predictions_path
 from kerasac.steps.prediction_data import open_reading
@@ -28,11 +21,6 @@ from kerasac.steps.prediction_job import PredictionJob, join
 from kerasac.steps.prediction_shards import SHARD_WINDOWS
 from kerasac.steps.write_layouts import LayoutName, check_layout, write_layout
 from kerasac.store.labels.table import open_table
-
-_JOB = "job.json"
-Progress = Callable[[int, int], None]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -129,8 +117,7 @@ def predict_to_file(request: PredictRequest, progress: Progress | None = None) -
     given = _windows(request.places, trained, reading.assembly)
     held_out = trained.is_run if request.held_out is None else request.held_out
     by_chrom = groups_by_chrom(trained, reading.assembly, held_out=held_out)
-    given, groups, group_of = _with_models(given, by_chrom, reading.assembly)
-    parts = request.out.with_name(f"{request.out.name}.parts")
+    given, groups, group_of = with_models(given, by_chrom, reading.assembly)
     how = HELD_OUT if held_out else ("the average of all" if len(trained.models) > 1 else "as it is")
     job = PredictionJob(
         reading=reading,
@@ -141,11 +128,11 @@ def predict_to_file(request: PredictRequest, progress: Progress | None = None) -
         group_of=group_of,
         parameters=trained.parameters,
         calibrated=calibrated,
-        folder=parts,
-        shard_windows=request.shard_windows,
+        folder=parts_folder(request.out),
+        shard_items=request.shard_windows,
     )
     n_now = _run(job, request, progress)
-    dropped = _write_dropped(request.out, given.dropped)
+    dropped = write_dropped(request.out, given.dropped)
     n_models = len({i for group in groups for i in group})
     out = predictions_path(request.out) if trained.is_binned else request.out
     left_out = dict(given.left_out)
@@ -160,25 +147,24 @@ def _run(job: PredictionJob, request: PredictRequest, progress: Progress | None)
     out = predictions_path(request.out) if job.is_binned else request.out
     if _is_there(out, digest, request.layout, overwrite=request.overwrite):
         return 0
-    job.folder.mkdir(parents=True, exist_ok=True)
-    with run_lock(job.folder):
-        _start_parts(job.folder, digest, request)
-        missing, total, n_now = job.missing(), len(job.windows), 0
-        logger.info("%d of %d shards are to be done", len(missing), job.n_shards)
-        before = total - sum(job.n_windows(shard) for shard in missing)
-        for n in run_shards(job, missing, workers=request.workers):
-            n_now += n
-            if progress is not None:
-                progress(before + n_now, total)
-        whole = job.folder / "whole.h5"
-        attrs = {"job": digest, "layout": str(request.layout)}
+    attrs = {"job": digest, "layout": str(request.layout)}
+
+    def finish() -> None:
         if request.layout is LayoutName.KERASAC or job.is_binned:
             join(job, request.out, attrs)
-        else:
-            join(job, whole, attrs)
-            write_layout(whole, request.out, request.layout, attrs)
-        remove(job.folder)
-    return n_now
+            return
+        whole = job.folder / "whole.h5"
+        join(job, whole, attrs)
+        write_layout(whole, request.out, request.layout, attrs)
+
+    return finish_shards(
+        job,
+        finish,
+        what=f"prediction to {request.out.name}",
+        workers=request.workers,
+        overwrite=request.overwrite,
+        progress=progress,
+    )
 
 
 def _is_there(out: Path, digest: str, layout: LayoutName, *, overwrite: bool) -> bool:
@@ -202,21 +188,6 @@ def _facts_in(path: Path) -> tuple[str, str] | None:
         return None
 
 
-def _start_parts(folder: Path, digest: str, request: PredictRequest) -> None:
-    """Go on with the parts of the same prediction; refuse those of another one."""
-    marker = folder / _JOB
-    before = json.loads(marker.read_text())["job"] if marker.exists() else None
-    if before not in (None, digest) and not request.overwrite:
-        raise RunError(
-            f"{folder} holds parts of another prediction to {request.out.name}, which was interrupted; remove the "
-            "folder, choose another --out, or --overwrite"
-        )
-    if before != digest:
-        for part in folder.glob("shard-*"):
-            part.unlink()
-        write_whole(marker, json.dumps({"job": digest}) + "\n")
-
-
 def _windows(places: Places, trained: Trained, assembly: Assembly) -> GivenWindows:
     flank = trained.experiment.widest_flank
     named = [(places.regions, True), (places.background, False)]
@@ -231,24 +202,6 @@ def _windows(places: Places, trained: Trained, assembly: Assembly) -> GivenWindo
         raise ConfigError("say how far apart bins are to be predicted: --stride N")
     stride = trained.n_bases if places.stride_bp is None else places.stride_bp
     return windows_along(assembly, places.chroms or assembly.names, flank, stride)
-
-
-def _with_models(
-    given: GivenWindows, by_chrom: Sequence[tuple[int, ...]], assembly: Assembly
-) -> tuple[GivenWindows, tuple[tuple[int, ...], ...], Any]:
-    """Say which models predict each window; those on chromosomes that none may predict are left out."""
-    chrom = np.searchsorted(assembly.offsets, given.windows.center, side="right") - 1
-    groups = tuple(dict.fromkeys(group for group in by_chrom if group))
-    place = np.array([groups.index(group) if group else -1 for group in by_chrom], dtype=np.int64)
-    group_of = place[chrom]
-    kept = group_of >= 0
-    left_out = dict(given.left_out)
-    if not kept.all():
-        names = ", ".join(assembly.names[i] for i in np.unique(chrom[~kept])[:5])
-        left_out[f"on chromosomes that no fold tests on ({names})"] = int((~kept).sum())
-    if not kept.any():
-        raise RunError("no fold tests on a chromosome of these windows; --by all predicts them with all models")
-    return GivenWindows(given.windows.take(kept), left_out, given.dropped), groups, group_of[kept]
 
 
 def _merge(trained: Trained, request: PredictRequest, calibrated: bool) -> Predicted:
@@ -299,14 +252,3 @@ def _is_calibrated(trained: Trained, request: PredictRequest) -> bool:
             "`kerasac-ray calibrate` on all, or predict with --uncalibrated"
         )
     return True
-
-
-def _write_dropped(out: Path, dropped: Intervals | None) -> Path | None:
-    """List the regions that have no window beside the predictions; an older list goes."""
-    path = out.with_name(f"{out.name}.left_out.bed")
-    if dropped is None or not len(dropped):
-        path.unlink(missing_ok=True)
-        return None
-    rows = zip(dropped.chrom.tolist(), dropped.start.tolist(), dropped.end.tolist(), strict=True)
-    write_whole(path, "".join(f"{chrom}\t{start}\t{end}\n" for chrom, start, end in rows))
-    return path

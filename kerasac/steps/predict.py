@@ -23,7 +23,7 @@ from kerasac.steps.predictions import Predictions
 from kerasac.steps.prepared import Prepared
 
 PREDICT_BATCH = 256
-_BLOCK = 4096  # windows held as model input at a time
+_BLOCK = 1024  # windows held as model input at a time: the next ones are read, the last ones written meanwhile
 
 
 @dataclass(frozen=True)

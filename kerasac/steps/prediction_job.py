@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,17 +28,17 @@ from kerasac.steps.prediction_shards import (
     join_shards,
     joined_blocks,
 )
+from kerasac.steps.sharded import ShardedJob
 
 if TYPE_CHECKING:
     from kerasac.steps.predict import Member
 
 
-@dataclass(frozen=True, eq=False)
-class PredictionJob:
-    """Windows, and for each the models whose predictions are averaged; it travels to every worker.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PredictionJob(ShardedJob):
+    """Windows, and for each the models whose predictions are averaged.
 
     ``group_of`` (n,) int64 says which of ``groups``, sets of places in ``models``, predicts each window.
-    ``folder`` holds the finished shards.
     """
 
     reading: Reading
@@ -48,30 +49,32 @@ class PredictionJob:
     group_of: IntArray
     parameters: Parameters
     calibrated: bool
-    folder: Path
-    shard_windows: int = SHARD_WINDOWS
+    shard_items: int = SHARD_WINDOWS
 
     @property
-    def n_shards(self) -> int:
-        """Number of shards: ``shard_windows`` windows each, but the last."""
-        return -(-len(self.windows) // self.shard_windows)
+    def n_items(self) -> int:
+        """Number of windows."""
+        return len(self.windows)
 
     @property
     def is_binned(self) -> bool:
         """Whether the models predict bins, rather than profiles and counts."""
         return self.reading.contract.output_of("profile") is None
 
-    def part(self, shard: int) -> Path:
-        """Return the file of a finished shard."""
-        return self.folder / f"shard-{shard:06d}.{'npy' if self.is_binned else 'h5'}"
+    @property
+    def suffix(self) -> str:
+        """Ending of the files of shards: HDF5, or an array of bins."""
+        return "npy" if self.is_binned else "h5"
 
-    def n_windows(self, shard: int) -> int:
-        """Return the number of windows of a shard."""
-        return min(self.shard_windows, len(self.windows) - shard * self.shard_windows)
-
-    def missing(self) -> list[int]:
-        """Return the shards that are still to be done."""
-        return [shard for shard in range(self.n_shards) if not self.part(shard).exists()]
+    def do(self, shard: int) -> int:
+        """Predict a shard."""
+        rows = self.rows(shard)
+        windows, group_of = self.windows.take(rows), self.group_of[rows]
+        if self.is_binned:
+            _predict_values(self, shard, windows, group_of)
+        else:
+            _predict_profiles(self, shard, windows, group_of)
+        return len(windows)
 
     def digest(self) -> str:
         """Return 16 hex digits that change with whatever decides the predictions."""
@@ -81,7 +84,7 @@ class PredictionJob:
             {
                 "models": [file_digest(path) for path in self.models],
                 "calibrations": calibrations,
-                "windows": [self.windows.digest(), self.groups, groups, self.shard_windows],
+                "windows": [self.windows.digest(), self.groups, groups, self.shard_items],
                 "data": [self.reading.labelled, *self.reading.source.content()],
                 "contract": repr(self.reading.contract),
                 "counts": [self.reading.log_rates, self.facts.transform, self.facts.pseudocount],
@@ -89,45 +92,49 @@ class PredictionJob:
         )
 
 
-def predict_shard(job: PredictionJob, shard: int) -> int:
-    """Predict a shard into its file, which appears when it is whole; returns the number of its windows."""
-    rows = slice(shard * job.shard_windows, (shard + 1) * job.shard_windows)
-    windows, group_of = job.windows.take(rows), job.group_of[rows]
-    if job.is_binned:
-        _predict_values(job, shard, windows, group_of)
-    else:
-        _predict_profiles(job, shard, windows, group_of)
-    return len(windows)
-
-
 def join(job: PredictionJob, out: Path, attrs: Mapping[str, Any]) -> None:
     """Join the finished shards into one file, with further attributes; of bins, at the prefix ``out``."""
-    parts = [job.part(shard) for shard in range(job.n_shards)]
     facts = replace(job.facts, attrs={**job.facts.attrs, **attrs})
     if not job.is_binned:
-        join_shards(parts, out, facts, job.shard_windows)
+        join_shards(job.parts(), out, facts, job.shard_items)
         return
     (port,) = job.reading.contract.outputs
     flank = max(port.width_bp for port in job.reading.contract.inputs) // 2
     chrom, center = job.windows.coordinates(job.reading.assembly)
     settings = {"kind": port.role, **facts.attrs}
-    write_predicted_bins(out, chrom, center - flank, center + flank, map(np.load, parts), facts.tasks, settings)
+    write_predicted_bins(out, chrom, center - flank, center + flank, map(np.load, job.parts()), facts.tasks, settings)
 
 
 def _predict_profiles(job: PredictionJob, shard: int, windows: Windows, group_of: IntArray) -> None:
+    with (
+        whole_file(job.part(shard)) as beside,
+        PredictionWriter(beside, len(windows), job.shard_items) as writer,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writing: Future[None] | None = None
+        for block in _blocks(job, windows, group_of):
+            if writing is not None:
+                writing.result()
+            writing = pool.submit(writer.write, block)
+        if writing is not None:
+            writing.result()
+
+
+def _blocks(job: PredictionJob, windows: Windows, group_of: IntArray) -> Iterator[Block]:
+    """Yield windows in their order, predicted; those of several groups in one block, each group's models used once."""
     from kerasac.steps.predict import predicted_blocks
 
+    groups = np.unique(group_of).tolist()
+    if len(groups) == 1:
+        yield from predicted_blocks(_members(job, job.groups[groups[0]]), job.reading, windows)
+        return
     blocks: list[Block] = []
     order = []
-    for group in np.unique(group_of).tolist():  # each once: places in the order of a file jump between chromosomes
+    for group in groups:  # places in the order of a file jump between chromosomes
         rows = np.flatnonzero(group_of == group)
         blocks += predicted_blocks(_members(job, job.groups[group]), job.reading, windows.take(rows))
         order.append(rows)
-    with (
-        whole_file(job.part(shard)) as beside,
-        PredictionWriter(beside, len(windows), job.shard_windows) as writer,
-    ):
-        writer.write(blocks[0] if len(blocks) == 1 else joined_blocks(blocks, np.argsort(np.concatenate(order))))
+    yield joined_blocks(blocks, np.argsort(np.concatenate(order)))
 
 
 def _predict_values(job: PredictionJob, shard: int, windows: Windows, group_of: IntArray) -> None:

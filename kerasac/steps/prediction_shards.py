@@ -17,10 +17,10 @@ from kerasac import __version__
 from kerasac.cache import whole_file
 from kerasac.errors import ScoreError
 from kerasac.genome.assembly import Assembly, read_chrom_sizes
+from kerasac.steps.hdf5_rows import create_rows, join_rows
 from kerasac.steps.predictions import FORMAT_VERSION
 
 SHARD_WINDOWS = 4096  # a minute of a BPNet on two cores; what a killed prediction does again at most
-_CHUNK_BYTES = 1 << 20
 _STRING = "S256"  # of a coordinate, as in kerasAC
 
 Array = npt.NDArray[Any]
@@ -96,7 +96,7 @@ class PredictionWriter(AbstractContextManager["PredictionWriter"]):
         columns = block.columns()
         if not self._at:
             for name, values in columns.items():
-                self._create(name, values)
+                create_rows(self._file, name, self._n_windows, values, self._shard_windows)
         rows = slice(self._at, self._at + len(block.center))
         for name, values in columns.items():
             self._file[name][rows] = values
@@ -111,17 +111,6 @@ class PredictionWriter(AbstractContextManager["PredictionWriter"]):
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
-
-    def _create(self, name: str, values: Array) -> None:
-        shape = (self._n_windows, *values.shape[1:])
-        if not all(shape):
-            self._file.create_dataset(name, shape, values.dtype)
-            return
-        row_bytes = values[:1].nbytes
-        # Powers of two divide a shard's windows, so that parts can be joined chunk by chunk.
-        rows = min(self._shard_windows, 1 << max(0, (_CHUNK_BYTES // row_bytes).bit_length() - 1))
-        chunks = (rows, *values.shape[1:])
-        self._file.create_dataset(name, shape, values.dtype, chunks=chunks, maxshape=(None, *shape[1:]), **_COMPRESSION)
 
     def __enter__(self) -> Self:
         return self
@@ -143,10 +132,7 @@ def join_shards(parts: Sequence[Path], out: Path, facts: PredictionFacts, shard_
     Compressed chunks are copied as they are, which is as fast as the disk.
     """
     with whole_file(out) as beside, h5py.File(beside, "w") as joined:
-        for number, path in enumerate(parts):
-            with h5py.File(path, "r") as part:
-                for name, dataset in part.items():
-                    _append(joined, name, dataset, number * shard_windows)
+        join_rows(parts, joined, shard_windows)
         _describe(joined, facts)
 
 
@@ -178,21 +164,6 @@ def write_chrom_sizes(file: h5py.File, sizes: Mapping[str, int]) -> None:
     """Keep the lengths of chromosomes in a file."""
     file.create_dataset("chroms", data=list(sizes), dtype=h5py.string_dtype())
     file.create_dataset("chrom_sizes", data=np.array(list(sizes.values()), dtype=np.int64))
-
-
-_COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-
-
-def _append(joined: h5py.File, name: str, part: h5py.Dataset, at: int) -> None:
-    if name not in joined:
-        shape, chunks = part.shape, part.chunks
-        joined.create_dataset(name, shape, part.dtype, chunks=chunks, maxshape=(None, *shape[1:]), **_COMPRESSION)
-    target = joined[name]
-    target.resize(at + len(part), axis=0)
-    for i in range(part.id.get_num_chunks()):
-        where = part.id.get_chunk_info(i).chunk_offset
-        mask, data = part.id.read_direct_chunk(where)
-        target.id.write_direct_chunk((at + where[0], *where[1:]), data, mask)
 
 
 def _describe(file: h5py.File, facts: PredictionFacts) -> None:

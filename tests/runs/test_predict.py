@@ -11,10 +11,9 @@ import pytest
 from tiny import ASSEMBLY
 
 from kerasac.errors import ConfigError, KerasacError, RunError
-from kerasac.runs import prediction_workers
 from kerasac.runs.predict import Places, PredictRequest, predict_to_file
 from kerasac.runs.trained import open_trained
-from kerasac.steps import prediction_job
+from kerasac.steps.prediction_job import PredictionJob
 from kerasac.steps.predictions import open_predictions, read_predictions
 from kerasac.steps.write_layouts import LayoutName
 
@@ -93,14 +92,16 @@ def test_an_interrupted_prediction_does_no_finished_shard_again(
 ) -> None:
     done: list[int] = []
 
+    do = PredictionJob.do
+
     def counted(job: Any, shard: int) -> int:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(shard)
-        return prediction_job.predict_shard(job, shard)
+        return do(job, shard)
 
     with monkeypatch.context() as patch:
-        patch.setattr(prediction_workers, "predict_shard", counted)
+        patch.setattr(PredictionJob, "do", counted)
         with pytest.raises(KeyboardInterrupt):
             predict_to_file(ask(run.folder, tmp_path / "a.h5", **SMALL))
     assert not (tmp_path / "a.h5").exists()
@@ -239,7 +240,7 @@ def test_units_that_are_not_finished_are_named(run: CrossValidation, tmp_path: P
 def test_what_cannot_be_predicted_is_said_before_any_model_is_loaded(
     run: CrossValidation, tmp_path: Path, options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prediction_workers, "predict_shard", lambda *_: pytest.fail("predicted"))
+    monkeypatch.setattr(PredictionJob, "do", lambda *_: pytest.fail("predicted"))
     with pytest.raises(KerasacError, match=message):
         predict_to_file(ask(run.folder, tmp_path / "a.h5", **{"places": STEPS, **options}))
 

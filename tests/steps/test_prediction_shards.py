@@ -8,7 +8,7 @@ import pytest
 from blocks import SIZES, TASKS, block, facts, part
 
 from kerasac.errors import ScoreError
-from kerasac.steps import prediction_shards
+from kerasac.steps import hdf5_rows
 from kerasac.steps.prediction_shards import (
     Block,
     PredictionWriter,
@@ -36,7 +36,7 @@ def shards_of(whole: Block, n: int, folder: Path) -> list[Path]:
 def test_joined_shards_are_the_file_written_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int, labelled: bool
 ) -> None:
-    monkeypatch.setattr(prediction_shards, "_CHUNK_BYTES", 100)  # two windows of 6 × 2 numbers
+    monkeypatch.setattr(hdf5_rows, "_CHUNK_BYTES", 100)  # two windows of 6 × 2 numbers
     whole = block(n, labelled=labelled)
     join_shards(shards_of(whole, n, tmp_path), tmp_path / "joined.h5", facts(), 4)
     write_blocks(tmp_path / "once.h5", [part(whole, slice(0, 3)), part(whole, slice(3, n))], n, facts())

@@ -1,4 +1,4 @@
-"""Do the shards of a prediction in this process, or on Ray actors with a GPU or some CPUs each."""
+"""Do the shards of a job in this process, or on Ray actors with a GPU or some CPUs each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kerasac.errors import KerasacError, RunError
 from kerasac.models.backend import prepare_backend
 from kerasac.models.quiet_start import load_keras_quietly
 from kerasac.runs.session import closing_ray, open_ray
-from kerasac.steps.prediction_job import PredictionJob, predict_shard
+from kerasac.steps.sharded import ShardedJob
 
 CPUS_EACH = 4  # of an actor without a GPU: more threads than these gain a BPNet little
 _RETRIES = 2  # of a shard whose process died
@@ -20,8 +20,8 @@ _RETRIES = 2  # of a shard whose process died
 logger = logging.getLogger(__name__)
 
 
-def run_shards(job: PredictionJob, shards: Sequence[int], *, workers: int | None) -> Iterator[int]:
-    """Do shards, yielding the number of windows of each as it is finished.
+def run_shards(job: ShardedJob, shards: Sequence[int], *, workers: int | None) -> Iterator[int]:
+    """Do shards, yielding the number of items of each as it is finished.
 
     ``workers`` actors do them, 1 is this process; by default one a GPU of the Ray cluster, or one for every
     :data:`CPUS_EACH` of its CPUs, and this process where that makes one.
@@ -35,13 +35,13 @@ def run_shards(job: PredictionJob, shards: Sequence[int], *, workers: int | None
         return
     if workers == 1 or (workers is None and not os.environ.get("RAY_ADDRESS") and usable_cpus() < 2 * CPUS_EACH):
         load_keras_quietly(threads=usable_cpus(), gpus=True)
-        yield from (predict_shard(job, shard) for shard in shards)
+        yield from (job.do(shard) for shard in shards)
         return
     with closing_ray():
         yield from _on_actors(job, shards, workers)
 
 
-def _on_actors(job: PredictionJob, shards: Sequence[int], workers: int | None) -> Iterator[int]:
+def _on_actors(job: ShardedJob, shards: Sequence[int], workers: int | None) -> Iterator[int]:
     open_ray()
     import ray
 
@@ -49,7 +49,7 @@ def _on_actors(job: PredictionJob, shards: Sequence[int], workers: int | None) -
     shared = ray.put(job)
     pool = ray.util.ActorPool(actors)
     try:
-        yield from pool.map_unordered(lambda actor, shard: actor.predict.remote(shared, shard), list(shards))
+        yield from pool.map_unordered(lambda actor, shard: actor.do.remote(shared, shard), list(shards))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, KerasacError):
             raise error.cause from error
@@ -82,11 +82,11 @@ def _start(workers: int | None, n_shards: int) -> list[Any]:
 
 
 class _Worker:
-    """An actor that predicts shards one after the other; its models stay loaded."""
+    """An actor that does shards one after the other; its models stay loaded."""
 
     def __init__(self, threads: int, gpus: bool) -> None:
         logging.getLogger("kerasac").setLevel(logging.ERROR)  # the caller says what there is to say
         prepare_backend(threads, gpus=gpus)
 
-    def predict(self, job: PredictionJob, shard: int) -> int:
-        return predict_shard(job, shard)
+    def do(self, job: ShardedJob, shard: int) -> int:
+        return job.do(shard)

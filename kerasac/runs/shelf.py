@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from kerasac.runs.tasks import Task
 from kerasac.runs.unit import Unit
@@ -20,7 +21,9 @@ class Shelf:
     """
 
     def __init__(self) -> None:
-        self._actor = ray.remote(num_cpus=0)(_Finder).remote()
+        # Beside the driver, so that it outlives every other machine.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._actor = ray.remote(num_cpus=0, scheduling_strategy=here)(_Finder).remote()
         self._put: dict[str, Any] = {}
 
     def put(self, task: Task) -> None:

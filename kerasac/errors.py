@@ -48,6 +48,10 @@ class ScoreError(KerasacError):
     """Predictions cannot be scored as asked."""
 
 
+class InterpretError(KerasacError):
+    """Contributions, motifs or effects of variants cannot be worked out or drawn as asked."""
+
+
 class RunError(KerasacError):
     """A run cannot start, go on or be found."""
 

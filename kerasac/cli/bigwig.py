@@ -38,8 +38,9 @@ def bigwig(
     """
     set_volume(verbose, quiet=False)
     from kerasac.cli.show import show_facts
+    from kerasac.interpret.contribution_bigwig import contribution_bigwig
+    from kerasac.interpret.contributions import is_contributions
     from kerasac.steps.bigwig import prediction_bigwigs
-    from kerasac.steps.contribution_bigwig import contribution_bigwig, is_contributions
 
     if is_contributions(source):
         written = [contribution_bigwig(source, out, regions=regions, chrom_sizes=chrom_sizes, overwrite=overwrite)]

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from kerasac import __version__
+from kerasac.cli.ablate import ablate
 from kerasac.cli.bigwig import bigwig
 from kerasac.cli.calibrate import calibrate
 from kerasac.cli.check import check
@@ -20,10 +21,14 @@ from kerasac.cli.folds import folds_app
 from kerasac.cli.import_run import import_run
 from kerasac.cli.ingest import ingest
 from kerasac.cli.init import init
+from kerasac.cli.interpret import interpret
 from kerasac.cli.labels import labels
 from kerasac.cli.launch import launch_app
 from kerasac.cli.loss_weights import loss_weights
+from kerasac.cli.marginal import marginal
+from kerasac.cli.migrate import migrate
 from kerasac.cli.models import models
+from kerasac.cli.motifs import motifs
 from kerasac.cli.negatives import negatives
 from kerasac.cli.options import (
     DataFolder,
@@ -36,6 +41,7 @@ from kerasac.cli.options import (
     read_experiment,
     set_volume,
 )
+from kerasac.cli.plot import plot
 from kerasac.cli.predict import predict
 from kerasac.cli.resume import resume
 from kerasac.cli.score import score
@@ -44,6 +50,7 @@ from kerasac.cli.status import status
 from kerasac.cli.stop import stop
 from kerasac.cli.summarize import summarize as summarize_runs
 from kerasac.cli.tune import tune
+from kerasac.cli.variants import variants
 from kerasac.cli.windows import windows
 from kerasac.errors import KerasacError
 
@@ -129,8 +136,13 @@ app.command()(models)
 app.command()(calibrate)
 app.command()(curves)
 app.command()(predict)
+app.command()(interpret)
+app.command()(variants)
+app.command()(marginal)
+app.command()(ablate)
 app.command()(bigwig)
 app.command()(convert)
+app.command()(migrate)
 app.command()(export)
 app.command()(score)
 app.command("summarize")(summarize_runs)
@@ -138,6 +150,8 @@ app.command("import-run")(import_run)
 app.add_typer(folds_app, name="folds")
 app.add_typer(launch_app, name="launch")
 app.command("loss-weights")(loss_weights)
+app.command()(plot)
+app.command()(motifs)
 
 
 @app.callback(invoke_without_command=True)

@@ -98,7 +98,7 @@ class TokenGenome:
             start = out.tell()
             out.flush()
             reserve(out, start + self.assembly.total_bp)
-        _open_fasta(self.fasta).close()  # indexed once, before the shards ask for it
+        open_fasta(self.fasta).close()  # indexed once, before the shards ask for it
         for _ in shards(partial(_write_shard, self.fasta, target, start), _shards(self.assembly)):
             pass
         with target.open("rb") as whole:
@@ -122,15 +122,40 @@ def check_fasta(fasta: Path, assembly: Assembly) -> None:
     fasta = local_copy(fasta)
     if not fasta.exists():
         raise GenomeError(f"genome.fasta: {fasta} does not exist")
-    with _open_fasta(fasta) as handle:
+    with open_fasta(fasta) as handle:
         sizes = dict(zip(handle.references, handle.lengths, strict=True))
     check_same_sizes(assembly.as_dict(), sizes, f"the FASTA {fasta}")
 
 
 def fasta_assembly(fasta: Path) -> Assembly:
     """Return the chromosomes of a FASTA, in its order."""
-    with _open_fasta(fasta) as handle:
+    with open_fasta(fasta) as handle:
         return Assembly(tuple(handle.references), tuple(handle.lengths))
+
+
+def open_fasta(fasta: Path) -> pysam.FastaFile:
+    """Open a FASTA, plain or bgzip, by an index of our own.
+
+    The ``.fai`` beside it may be of an older FASTA, which htslib does not notice, and its folder may be read-only.
+
+    Raises
+    ------
+    GenomeError
+        When it cannot be read.
+    """
+    fasta = local_copy(fasta)
+    try:
+        index = entry(f"indices/{fasta.name}-{digest(file_facts(fasta))}", partial(_write_index, fasta))
+        bgzip = index / "gzi"
+        return pysam.FastaFile(
+            str(fasta),
+            filepath_index=str(index / "fai"),
+            filepath_index_compressed=str(bgzip) if bgzip.exists() else None,
+        )
+    except (OSError, ValueError, pysam.SamtoolsError) as error:
+        raise GenomeError(
+            f"cannot read {fasta} as FASTA ({error}); it must be plain or bgzip: gunzip -c FILE | bgzip > OTHER"
+        ) from error
 
 
 class _Piece(NamedTuple):
@@ -153,7 +178,7 @@ def _shards(assembly: Assembly) -> list[list[_Piece]]:
 
 
 def _write_shard(fasta: Path, target: Path, start: int, shard: list[_Piece]) -> None:
-    with _open_fasta(fasta) as handle, target.open("r+b") as out:
+    with open_fasta(fasta) as handle, target.open("r+b") as out:
         for piece in shard:
             out.seek(start + piece.row)
             out.write(encode(handle.fetch(piece.chrom, piece.start, piece.end)).tobytes())
@@ -162,26 +187,6 @@ def _write_shard(fasta: Path, target: Path, start: int, shard: list[_Piece]) -> 
 def _state(fasta: Path, assembly: Assembly) -> str:
     # A list, not a mapping: the order of the chromosomes decides where each one lies.
     return digest({**file_facts(fasta), "sizes": list(assembly.as_dict().items()), "version": FORMAT_VERSION})
-
-
-def _open_fasta(fasta: Path) -> pysam.FastaFile:
-    """Open a FASTA by an index of our own.
-
-    The ``.fai`` beside it may be of an older FASTA, which htslib does not notice, and its folder may be read-only.
-    """
-    fasta = local_copy(fasta)
-    try:
-        index = entry(f"indices/{fasta.name}-{digest(file_facts(fasta))}", partial(_write_index, fasta))
-        bgzip = index / "gzi"
-        return pysam.FastaFile(
-            str(fasta),
-            filepath_index=str(index / "fai"),
-            filepath_index_compressed=str(bgzip) if bgzip.exists() else None,
-        )
-    except (OSError, ValueError, pysam.SamtoolsError) as error:
-        raise GenomeError(
-            f"cannot read {fasta} as FASTA ({error}); it must be plain or bgzip: gunzip -c FILE | bgzip > OTHER"
-        ) from error
 
 
 def _write_index(fasta: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
 
+from kerasac.cache import write_whole
 from kerasac.errors import RunError
 from kerasac.models.backend import gpu_count
 from kerasac.sampling.batches import Array, Signature
@@ -20,6 +21,7 @@ from kerasac.steps.trainers import Group
 from kerasac.steps.training_state import State
 
 _GPU_LOOKS_EVERY = 16  # steps; a look waits for the step before, which leaves a GPU idle for a moment
+BATCH_LOG = "batches.tsv"
 _SMALLER_STEPS = "lower training.learning_rate or set training.clip_norm"
 
 Raw = dict[str, Array]
@@ -49,6 +51,8 @@ def callbacks_of(model: Trainee, state: State, data: TrainData, folder: Path) ->
     made.append(_EpochEnd(state, data))
     if state.spec.tensorboard and state.leads:
         made.append(_Board(state, folder / "tensorboard"))
+    if state.spec.batch_log and state.leads:
+        made.append(_BatchLog(state, folder / BATCH_LOG))
     return made
 
 
@@ -163,3 +167,34 @@ class _Board(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         del logs
         self.writer.close()
+
+
+class _BatchLog(keras.callbacks.Callback):  # type: ignore[misc]
+    """Write what is logged after every batch to a table, an epoch at a time: epoch and batch (from 0), then losses."""
+
+    def __init__(self, state: State, path: Path) -> None:
+        super().__init__()
+        self.state, self.path = state, path
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        del logs
+        if self.path.exists():  # of an interrupted training, whose last epochs may be repeated
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines[1:] if int(line.partition("\t")[0]) < len(self.state.history)]
+            write_whole(self.path, "".join([lines[0], *kept]) if kept else "")
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        del logs
+        self.epoch, self.rows = epoch, []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.rows.append({"epoch": self.epoch, "batch": batch, **(logs or {})})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        del epoch, logs
+        lines = ["\t".join(str(value) for value in row.values()) for row in self.rows]
+        is_new = not self.path.exists() or not self.path.stat().st_size
+        header = ["\t".join(self.rows[0])] if is_new and self.rows else []
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in (*header, *lines)))

@@ -17,14 +17,17 @@ from kerasac.cache import whole_file
 PNG_COLORS = 96
 
 
-def template(name: str) -> jinja2.Template:
-    """Return a template of ``templates/``; it extends ``base.html.j2`` and fills its blocks ``title`` and ``body``.
+def template(name: str | Path) -> jinja2.Template:
+    """Return a template of ``templates/``, or the file of a path, which extends ``base.html.j2`` of ``templates/`` too.
+
+    It fills the blocks ``title`` and ``body``.
 
     Filters: ``number(digits)`` (three digits, – for None), ``short`` (as few digits as tell it apart), ``plural(noun)``
     (``2 folds``). Tests: ``branch`` (a mapping), ``listing`` (a list). Text is escaped, an unknown name is an error.
     """
+    own = [name.parent] if isinstance(name, Path) else []
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader([*own, Path(__file__).parent / "templates"]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -33,10 +36,10 @@ def template(name: str) -> jinja2.Template:
     environment.filters.update(number=number, short=short, plural=lambda n, noun: plural(n, noun))
     environment.tests["branch"] = lambda value: isinstance(value, Mapping)
     environment.tests["listing"] = lambda value: isinstance(value, list | tuple)
-    return environment.get_template(name)
+    return environment.get_template(name.name if isinstance(name, Path) else name)
 
 
-def write_page(path: Path, name: str, /, **values: Any) -> None:
+def write_page(path: Path, name: str | Path, /, **values: Any) -> None:
     """Render a template to a file, which appears whole or not at all."""
     with whole_file(path) as beside:
         beside.write_text(template(name).render(**values), encoding="utf-8")

@@ -92,7 +92,7 @@ class Prepared(ABC):
         if loss.get("class_weights") != "auto":
             _drop(loss, "class_weights")
         _drop(spec.get("bias"), "model_file", "warn_below", "fail_below")  # a verdict changes no model
-        _drop(training, "tensorboard")  # changes no result
+        _drop(training, "tensorboard", "batch_log")  # changes no result
         _drop(training.get("initialize"), "file")
         spec["model"] = spec.get("model", {}) | self.parameters.digests  # files of the model, by content
         return {key: value for key, value in spec.items() if value != {} or key == "bias"}  # bias: {} asks for one

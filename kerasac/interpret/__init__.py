@@ -1,0 +1,1 @@
+"""Explain models: contributions of bases, motifs, effects of variants."""

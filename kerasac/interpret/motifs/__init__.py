@@ -1,0 +1,1 @@
+"""Find motifs in contributions, name them, and write them down."""

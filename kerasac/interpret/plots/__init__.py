@@ -1,0 +1,1 @@
+"""Draw what models find in sequence."""

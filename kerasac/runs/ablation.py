@@ -1,0 +1,140 @@
+"""Replace the regions of a BED file by shuffled sequence, and say what a run's models make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kerasac.errors import ConfigError, GenomeError
+from kerasac.genome.intervals import read_bed
+from kerasac.interpret.ablation import (
+    DEFINITION,
+    SHARD_SEQUENCES,
+    AblationJob,
+    Regions,
+    Room,
+    checked_regions,
+    write_ablation,
+    write_left_out_regions,
+)
+from kerasac.interpret.both_strands import ends_of
+from kerasac.interpret.model_average import ModelSet, averages
+from kerasac.runs.interpreted import ALL, check_chroms, effects_of, held_out_models, tokens_of, used_models
+from kerasac.runs.records import finished, write_record
+from kerasac.runs.sharded import Progress, finish_shards, parts_folder
+from kerasac.runs.trained import open_trained
+from kerasac.steps.prediction_data import open_reading
+
+
+@dataclass(frozen=True)
+class AblationRequest:
+    """What is asked for. ``out`` is a prefix; ``n`` the number of shuffles that each region is replaced by.
+
+    ``held_out_only``: only by the models that did not train on a region's chromosome.
+    """
+
+    sources: tuple[Path, ...]
+    regions: Path
+    out: Path
+    n: int = 20
+    held_out_only: bool = False
+    seed: int = 0
+    experiment: Path | None = None
+    fasta: Path | None = None
+    corrected: bool = False
+    workers: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.seed < 0:
+            raise ConfigError(f"n is {self.n}, seed {self.seed}; n must be at least 1, the seed at least 0")
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """What was written: files, numbers of regions, now and in all, of models, and of those left out, by reason."""
+
+    out: Path
+    left_out_file: Path
+    n_regions: int
+    n_now: int
+    n_models: int
+    left_out: dict[str, int]
+
+
+def ablate_regions(request: AblationRequest, progress: Progress | None = None) -> Ablated:
+    """Score regions into ``<out>.tsv`` and ``<out>.left_out.tsv``; finished shards are kept.
+
+    Raises
+    ------
+    KerasacError
+        Before anything is predicted, when something is missing or does not fit.
+    RunError
+        When ``<out>.tsv`` is there and is not of these models and regions.
+    """
+    trained = open_trained(request.sources, request.experiment, corrected=request.corrected)
+    ends = ends_of(trained.experiment)
+    reading = open_reading(trained.experiment, labelled=False, fasta=request.fasta)
+    held_out = held_out_models(trained, reading.assembly)
+    uses = used_models(trained, reading.assembly, held_out, held_out_only=request.held_out_only)
+    given = read_bed(request.regions)
+    check_chroms(request.regions, given.chrom.tolist(), reading.assembly)
+    reading.source.ensure()
+    tokens = tokens_of(reading)
+    room = Room(max(trained.experiment.widest_flank, ends.width_bp // 2), ends.width_bp, np.asarray(uses.any(axis=1)))
+    regions = checked_regions(given, reading.assembly, tokens.open(), room)
+    _check(request.regions, regions)
+    job = AblationJob(
+        folder=parts_folder(request.out),
+        shard_items=max(1, SHARD_SEQUENCES // (1 + request.n)),
+        reading=reading,
+        tokens=tokens,
+        ends=ends,
+        effects=effects_of(trained, ends, log_rates=reading.log_rates),
+        models=trained.models,
+        parameters=trained.parameters,
+        regions=regions,
+        n_shuffles=request.n,
+        uses=uses,
+        seed=request.seed,
+    )
+    sets = [] if held_out is None else [held_out]
+    if not request.held_out_only:
+        sets.append(ModelSet(ALL, uses))
+    out, record, left_out = (
+        request.out.with_name(f"{request.out.name}.{end}") for end in ("tsv", "json", "left_out.tsv")
+    )
+    digest = job.digest()
+
+    def finish() -> None:
+        write_left_out_regions(left_out, regions)
+        facts = {
+            "regions": request.regions,
+            "n_regions": len(regions),
+            "left_out": regions.reasons,
+            "seed": request.seed,
+        }
+        definitions = {"ablation": DEFINITION, **job.effects.definitions}
+        write_record(record, digest, {**facts, "models": trained.models, "definitions": definitions})
+        write_ablation(out, job, [(models, averages(job, models)) for models in sets])  # last: it stands for the whole
+
+    n_now = 0
+    if finished(record, digest, out, overwrite=request.overwrite) is None:
+        n_now = finish_shards(
+            job,
+            finish,
+            what=f"ablation to {request.out.name}",
+            workers=request.workers,
+            overwrite=request.overwrite,
+            progress=progress,
+        )
+    n_models = int(uses[regions.chrom].any(axis=0).sum())
+    return Ablated(out, left_out, len(regions), n_now, n_models, regions.reasons)
+
+
+def _check(path: Path, regions: Regions) -> None:
+    if not len(regions):
+        said = ", ".join(f"{n:,} {reason}" for reason, n in regions.reasons.items()) or "the file is empty"
+        raise GenomeError(f"no region of {path} can be replaced ({said})")

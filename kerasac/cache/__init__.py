@@ -12,12 +12,14 @@ from kerasac.cache.files import (
     whole_file,
     write_whole,
 )
-from kerasac.cache.remote import file_facts, local_copy, location, shown, url_of
+from kerasac.cache.remote import UnreachableError, file_facts, local_copy, location, shown, url_of
 from kerasac.cache.shards import ShardMap, in_process, in_threads, usable_cpus
+from kerasac.cache.small_files import read_small, remove_small, write_small
 from kerasac.cache.upload import upload_folder
 
 __all__ = [
     "ShardMap",
+    "UnreachableError",
     "cache_folder",
     "digest",
     "entry",
@@ -31,7 +33,9 @@ __all__ = [
     "locked",
     "make_room",
     "nearest_folder",
+    "read_small",
     "remove",
+    "remove_small",
     "reserve",
     "shown",
     "shrink",
@@ -39,5 +43,6 @@ __all__ = [
     "url_of",
     "usable_cpus",
     "whole_file",
+    "write_small",
     "write_whole",
 ]

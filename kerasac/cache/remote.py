@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from kerasac.errors import RemoteError
 # A pathlib.Path keeps a URL but for its second slash: s3:/bucket/file. No shorter scheme, as C:/ is none.
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>[^/].*)", re.DOTALL)
 # What an ETag, a size and a time of change are called by the file systems of fsspec.
-_STATE = ("ETag", "etag", "size", "Last-Modified", "LastModified", "last_modified", "mtime", "Content-MD5", "md5Hash")
+_STATE = ("ETag", "etag", "size", "created", "Last-Modified", "LastModified", "last_modified", "mtime", "Content-MD5", "md5Hash")
 _SECRET = re.compile(
     r"(x-amz-|x-goog-).*|awsaccesskeyid|signature|sig|expires|policy|key-pair-id|(.*[-_])?token|"
     r"auth(orization)?|api[-_]?key|password|secret|credential",
@@ -111,7 +111,7 @@ def _entry_name(url: str) -> str:
     stem = f"remote/{_file_name(url)[:80]}-{digest({'url': shown(url)})}"
     try:
         state = _state(url)
-    except _UnreachableError as error:
+    except UnreachableError as error:
         copies = sorted(cache_folder().glob(f"{stem}-*/{MANIFEST}"), key=lambda manifest: manifest.stat().st_mtime)
         if not copies:
             raise
@@ -130,6 +130,11 @@ def _state(url: str) -> dict[str, object]:
         info = filesystem.info(place)
     if info.get("type") == "directory":
         raise RemoteError(f"{shown(url)} is a folder; name a file")
+    return state_of(info)
+
+
+def state_of(info: Mapping[str, Any]) -> dict[str, object]:
+    """Return what tells one state of a file from another, of what a file system of fsspec says of it."""
     return {key: str(info[key]) for key in _STATE if info.get(key) is not None}
 
 
@@ -185,7 +190,7 @@ def _lacks_credentials() -> bool:
     return botocore.session.get_session().get_credentials() is None
 
 
-class _UnreachableError(RemoteError):
+class UnreachableError(RemoteError):
     """The server does not answer; it may another time, or from another machine."""
 
 
@@ -219,7 +224,7 @@ def _in_our_words(url: str, error: Exception) -> RemoteError:
     if status in (404, 410) or absent:
         return RemoteError(f"{name} does not exist; correct the URL")
     kind = f"the server answers {status}" if status is not None else type(causes[-1]).__name__
-    return _UnreachableError(
+    return UnreachableError(
         f"{name} cannot be reached ({kind}); try again, check network and proxy (HTTPS_PROXY), or fetch it where there "
         "is a network and name the file"
     )

@@ -23,7 +23,9 @@ def motifs(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("motifs"),
     patterns: Annotated[Path | None, typer.Option(help="What modisco-lite found, HDF5: it is not run again.")] = None,
     regions: Annotated[Path | None, typer.Option(help="Of chrombpnet's contributions: their windows.")] = None,
-    window: Annotated[int, typer.Option(help="Bases in the middle of each window to search.")] = 400,
+    window: Annotated[
+        int | None, typer.Option(help="Bases in the middle of each window to search; default: 400, or all of fewer.")
+    ] = None,
     max_seqlets: Annotated[int, typer.Option(help="Use at most so many seqlets of a sign.")] = 20_000,
     seed: Annotated[int, typer.Option(help="Of the order in which windows are searched.")] = 0,
     threads: Annotated[int | None, typer.Option(help="Threads of modisco; default: all CPUs.")] = None,

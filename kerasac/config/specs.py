@@ -379,7 +379,8 @@ class TrainingSpec(Spec):
     decoupled from the gradient, as in AdamW; ``momentum`` goes with sgd and rmsprop.
 
     ``precision``: what layers compute in; outputs, losses and weights are float32 always. ``jit_compile``: compile the
-    step with XLA; ``auto`` does so on a GPU. ``tensorboard`` writes logs to the unit's folder.
+    step with XLA; ``auto`` does so on a GPU. ``tensorboard`` writes logs to the unit's folder, ``batch_log`` the losses
+    after every batch (means over the epoch so far) to its ``batches.tsv``.
     """
 
     epochs: int = Field(default=40, gt=0)
@@ -399,6 +400,7 @@ class TrainingSpec(Spec):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool | Literal["auto"] = "auto"
     tensorboard: bool = False
+    batch_log: bool = False
     initialize: Annotated[InitializeSpec | None, BeforeValidator(_as_file)] = None
 
     @model_validator(mode="after")

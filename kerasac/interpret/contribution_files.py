@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -113,7 +113,7 @@ def _write_chrombpnet(file: Contributions, path: Path) -> None:
         projected = written.create_dataset("projected_shap/seq", shape, np.float16, **_chunked(shape))
         sequence = written.create_dataset("raw/seq", shape, np.int8, **_chunked(shape))
         for rows in _blocks(file):
-            hypothetical, bases = (np.moveaxis(read(rows), 2, 1) for read in (file.hypothetical, file.one_hot))
+            hypothetical, bases = (np.moveaxis(read(rows), 2, 1) for read in (_halved(file), file.one_hot))
             scores[rows], projected[rows], sequence[rows] = hypothetical, hypothetical * bases, bases
         _copy_facts(file, written)
 
@@ -124,11 +124,19 @@ def _write_bpnet(file: Contributions, path: Path) -> None:
         scores = written.create_dataset("hyp_scores", shape, np.float16, **_chunked(shape))
         sequence = written.create_dataset("input_seqs", shape, np.int8, **_chunked(shape))
         for rows in _blocks(file):
-            scores[rows], sequence[rows] = file.hypothetical(rows), file.one_hot(rows)
+            scores[rows], sequence[rows] = _halved(file)(rows), file.one_hot(rows)
         written.create_dataset("coords_chrom", data=file.chrom.astype(object), dtype=h5py.string_dtype())
         written.create_dataset("coords_start", data=file.start)
         written.create_dataset("coords_end", data=file.start + file.width_bp)
         _copy_facts(file, written)
+
+
+def _halved(file: Contributions) -> Callable[[slice], Array]:
+    """Return what reads hypothetical contributions as float16.
+
+    NumPy makes them of float32: HDF5 1.14 itself halves some values, those that round up to a power of two.
+    """
+    return lambda rows: file.hypothetical(rows).astype(np.float16)
 
 
 def _write_arrays(file: Contributions, paths: Sequence[Path]) -> None:

@@ -98,25 +98,22 @@ class ProfileEffects:
         aligned = [_at(profile, at) for profile, at in zip(profiles, places, strict=True)]
         found = np.empty((len(ref.values), len(self.targets), len(self.names)))
         for g, target in enumerate(self.targets):
-            before, after = (self.total(of_allele, target) for of_allele in counts)
-            log2fc = self.log2_ratio(before, after, len(target.tasks))
-            weights = [of_allele[:, list(target.tasks)] for of_allele in counts]
+            tasks = list(target.tasks)
+            log2fc = np.log2(np.divide(*(self._padded(one.values[:, tasks]).sum(axis=1) for one in (alt, ref))))
+            before, after = (of_allele[:, tasks].sum(axis=1) for of_allele in counts)
+            weights = [of_allele[:, tasks] for of_allele in counts]
             shares = [_joint(profile, weight, target) for profile, weight in zip(aligned, weights, strict=True)]
             distance = profile_distances(*shares)
             odds = _core_log_odds(shares[1], len(target.tasks)) - _core_log_odds(shares[0], len(target.tasks))
             found[:, g] = np.stack([log2fc, distance, odds, log2fc * distance, before, after], axis=1)
         return found
 
-    def total(self, counts: Floats, target: Target) -> Floats:
-        """Add up the counts (n, T) of a target's tracks, (n,)."""
-        total: Floats = counts[:, list(target.tasks)].sum(axis=1)
-        return total
-
-    def log2_ratio(self, before: Floats, after: Floats, n_tracks: int) -> Floats:
-        """Return the log2 fold change of counts; each track adds its pseudocount."""
-        added = (self.pseudocount if self.transform in ("log", "log10") else 1.0) * n_tracks
-        ratio: Floats = np.log2((after + added) / (before + added))
-        return ratio
+    def _padded(self, values: Any) -> Floats:
+        """Return counts with their pseudocount: of logarithms the power itself, which is above 0."""
+        wide = np.asarray(values, dtype=np.float64)
+        if self.transform in ("log", "log1p"):
+            return np.exp(wide)
+        return np.asarray(10.0**wide if self.transform == "log10" else counts_of(wide, self) + 1.0)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from kerasac.genome.sequence import N, TokenArray
 
 Floats = npt.NDArray[np.float64]
 
+FREE_BITS = 0.25  # a base of probability 0.5 and three of 1/6 hold 0.21
+
 IUPAC: Mapping[str, str] = {
     "A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
     "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
@@ -63,10 +65,20 @@ def motif_of_letters(name: str, letters: str) -> Motif:
 
 
 def motif_of_matrix(name: str, probabilities: Floats, *, drawn: bool) -> Motif:
-    """Make a motif of probabilities (w, 4): of the most probable bases, or with each site ``drawn`` from them."""
+    """Make a motif of probabilities (w, 4): of the most probable bases, or with each site ``drawn`` from them.
+
+    Positions of the most probable bases that hold less than :data:`FREE_BITS` keep what is there.
+    """
     best = probabilities.argmax(axis=1)
-    rows = probabilities if drawn else np.eye(4)[best]
-    return Motif(name, "".join("ACGT"[i] for i in best), rows, np.zeros(len(rows), dtype=bool))
+    letters = "".join("ACGT"[i] for i in best)
+    if drawn:
+        return Motif(name, letters, probabilities, np.zeros(len(best), dtype=bool))
+    bits = 2 + (probabilities * np.log2(np.maximum(probabilities, np.finfo(np.float64).tiny))).sum(axis=1)
+    free = bits < FREE_BITS
+    if free.all():
+        raise InterpretError(f"motif {name}: no position holds {FREE_BITS} bits, so nothing is there to be written")
+    shown = "".join("N" if keeps else letter for letter, keeps in zip(letters, free, strict=True))
+    return Motif(name, shown, np.eye(4)[best], free)
 
 
 def check_motifs(motifs: Iterable[Motif], width_bp: int) -> None:

@@ -71,10 +71,10 @@ class OneHotModel:
         return _run(self._model, given, visit)[self.output]
 
     def _visit(self, operation: Any, call: Call, visit: Call, args: Any, kwargs: Any) -> Any:
+        if isinstance(operation, keras.Model):  # which may have outputs that do without an input that is missing
+            return _run(_with_graph(operation), args[0], visit)
         if any(value is _MISSING for value in keras.tree.flatten((args, kwargs))):
             return _MISSING
-        if isinstance(operation, keras.Model):
-            return _run(_with_graph(operation), args[0], visit)
         if any(isinstance(value, _Tokens) for value in keras.tree.flatten(args)):
             return _rows(operation, args[0])
         if operation is self._sigmoid:

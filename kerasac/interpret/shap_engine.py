@@ -51,6 +51,7 @@ class ShapEngine:
         self._model, self._targets = model, tuple(targets)
         self.n_windows = max(1, _ROWS // (2 * n_references))
         self._explainers: list[Any] = []
+        self._predict = tf.function(lambda inputs: model.run(inputs, plainly), reduce_retracing=True, autograph=False)
 
     def explain(self, rows: FloatArray, references: FloatArray, others: Mapping[str, Array]) -> list[Explained]:
         """Explain windows; see :class:`kerasac.interpret.explained.Engine`."""
@@ -76,28 +77,29 @@ class ShapEngine:
         multipliers = found[0][len(joint[0]) // 2 :].reshape(references.shape)
         hypothetical = multipliers - (multipliers * references).sum(axis=-1, keepdims=True)
         ascribed = (multipliers * (rows[:, None] - references)).sum(axis=(2, 3), dtype=np.float64)
-        error_of = np.abs(ascribed - self._change(i, joint).reshape(references.shape[:2]))
-        return Explained(hypothetical.mean(axis=1), error_of.max(axis=1).astype(np.float32))
+        change = self._change(self._targets[i], joint, references.shape[1]).reshape(ascribed.shape)
+        return Explained(hypothetical.mean(axis=1), np.abs(ascribed - change).max(axis=1).astype(np.float32))
 
-    def _change(self, i: int, joint: list[Array]) -> Array:
+    def _change(self, target: Target, joint: list[Array], n_references: int) -> Array:
         """Return what multipliers × (window - reference) add up to, (n × r,)."""
+        half = len(joint[0]) // 2
+        once = np.r_[0:half:n_references, half : 2 * half]  # each window, then all references
         names = (self._model.sequence, *self._model.other_inputs)
-        given = {name: tf.constant(values) for name, values in zip(names, joint, strict=True)}
-        output, target = self._model.run(given, plainly), self._targets[i]
+        output = self._predict({name: tf.constant(values[once]) for name, values in zip(names, joint, strict=True)})
         if target.head is not Head.PROFILE:
             (value,) = scalars(output, [target])
-            return _difference(value)[:, 0]
+            window, reference = _sides(value, half, n_references)
+            return (window - reference)[:, 0]
         logits = centred(output if target.task is None else output[..., target.task : target.task + 1])
-        window, reference = np.split(np.asarray(tf.nn.softmax(logits, axis=1), dtype=np.float64), 2)
-        change: Array = ((window + reference) / 2 * _difference(logits)).sum(axis=(1, 2))
+        (window, reference), shares = (_sides(x, half, n_references) for x in (logits, tf.nn.softmax(logits, axis=1)))
+        change: Array = ((shares[0] + shares[1]) / 2 * (window - reference)).sum(axis=(1, 2))
         return change
 
 
-def _difference(joint: Any) -> Array:
-    """Return the first half of values less the second."""
-    window, reference = np.split(np.asarray(joint, dtype=np.float64), 2)
-    difference: Array = window - reference
-    return difference
+def _sides(values: Any, n_rows: int, n_references: int) -> tuple[Array, Array]:
+    """Return values of windows, repeated for their references, and those of the references, (n_rows, …) each."""
+    found = np.asarray(values, dtype=np.float64)
+    return np.repeat(found[:-n_rows], n_references, axis=0), found[-n_rows:]
 
 
 def _explainer(model: OneHotModel, given: Mapping[str, Array], target: Target) -> Any:

@@ -237,6 +237,8 @@ def _plots(request: VariantRequest, job: VariantJob, sets: list[ModelSet]) -> It
     target = targets[request.task or next(iter(targets))]
     tables = [read_scores(_named(request.out, "tsv"), target.name, job.effects.names, one.name) for one in sets]
     folder = _named(request.out, "plots")
+    for old in folder.glob("[0-9][0-9][0-9]_*.png"):  # of another ranking
+        old.unlink()
     for rank, (row, chosen) in enumerate(largest([table[:, 0] for table in tables], request.n_plots), start=1):
         models = sets[chosen]
         one = drawn(

@@ -40,6 +40,14 @@ def test_a_matrix_is_its_most_probable_bases_unless_sites_are_drawn() -> None:
     assert abs((drawn[:, 1] == 1).mean() - 0.4) < 0.05
 
 
+def test_positions_of_a_matrix_that_say_nothing_keep_the_background() -> None:
+    motif = motif_of_matrix("m", np.array([[1.0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25], [0, 0, 0.5, 0.5]]), drawn=False)
+    assert motif.letters == "ANG"
+    assert motif.sites(2, RNG(0)).tolist() == [[0, 4, 2]] * 2
+    with pytest.raises(InterpretError, match="nothing is there to be written"):
+        motif_of_matrix("m", np.full((3, 4), 0.25), drawn=False)
+
+
 def test_scrambled_sites_have_the_same_bases_and_leave_what_is_free() -> None:
     sites = B.sites(50, RNG(1))
     mixed = scrambled(sites, RNG(2))

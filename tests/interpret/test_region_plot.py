@@ -8,6 +8,7 @@ import pyBigWig
 import pytest
 from blocks import block, facts
 from contributions_made import SIZES, write_contributions
+from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 from PIL import Image
 from scipy.special import softmax
@@ -174,6 +175,15 @@ def test_wide_places_are_drawn_as_bars() -> None:
     assert (bars.get_data().values == 3).all()
 
 
+def test_bases_without_a_value_are_shaded(tmp_path: Path) -> None:
+    place = Place("chr1", 90, 130)
+    tracks = read(Files(contributions=(counting(tmp_path / "a.h5", n=1),)), place)
+    figure = region_figure(place, tracks, Look())
+    spans = [one for one in figure.axes[0].patches if to_hex(one.get_facecolor()) == "#eceef1"]
+    assert [(one.get_x(), one.get_x() + one.get_width()) for one in spans] == [(90, 100), (120, 130)]
+    assert "Grey: bases that are in no window" in " ".join(text.get_text() for text in figure.texts)
+
+
 def test_small_contributions_are_left_out() -> None:
     values = np.diag([0.1, -0.5, 2.0, -0.2])
     found = letters(drawn(Place("chr1", 0, 4), values, threshold=0.3))
@@ -187,12 +197,12 @@ def test_limits_are_those_that_are_asked_for() -> None:
     assert 1 < high < 1.2
 
 
-def test_a_shared_scale_holds_all_places_and_both_profiles(tmp_path: Path) -> None:
+def test_a_shared_scale_holds_all_places() -> None:
     high = [
         Track(Kind.CONTRIBUTIONS, "a", np.eye(4) * 5, "effect"),
         Track(Kind.OBSERVED, "o", np.full(4, 9.0), "counts"),
     ]
-    low = [Track(Kind.CONTRIBUTIONS, "b", np.eye(4), "effect"), Track(Kind.PREDICTED, "p", np.ones(4), "counts")]
+    low = [Track(Kind.CONTRIBUTIONS, "b", np.eye(4), "effect"), Track(Kind.OBSERVED, "p", np.ones(4), "counts")]
     look = Look(shared_scale=True)
     limits = shared_limits([high, low], look)
     figures = [region_figure(Place("chr1", 0, 4), tracks, look, limits) for tracks in (high, low)]

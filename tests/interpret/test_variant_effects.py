@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
+from tiny import tiny_experiment
 
+from kerasac.errors import ConfigError
 from kerasac.genome.sequence import reverse_complement
-from kerasac.interpret.both_strands import Beside, Ends, Outputs
+from kerasac.interpret.both_strands import Beside, Ends, Outputs, ends_of
 from kerasac.interpret.effects import BinnedEffects, Lengths, ProfileEffects, Target, targets_of
 from kerasac.models.contract import Contract, Port
 
@@ -40,6 +43,14 @@ def test_log2fc_of_both_strands_is_of_their_sum() -> None:
     np.testing.assert_allclose(score("log2fc", found)[0], expected, rtol=1e-5)
     np.testing.assert_allclose(score("ref_counts", found)[0], [400, 100, 300], rtol=1e-5)
     np.testing.assert_allclose(score("jsd", found)[0, 1:], 0, atol=1e-6)
+
+
+def test_log2fc_is_told_where_hardly_any_counts_are_predicted() -> None:
+    logits = np.zeros((1, WIDTH, 2))
+    low, lower = (Outputs(np.full((1, 2), value, dtype=np.float32), logits) for value in (-0.5, -1.5))
+    found = EFFECTS.score(low, lower, SNV)
+    np.testing.assert_allclose(score("log2fc", found)[0], -1 / np.log(2), rtol=1e-6)
+    assert score("ref_counts", found)[0, 0] == 0
 
 
 def test_jsd_is_scipy_s_natural_distance_of_the_joint_profile() -> None:
@@ -149,3 +160,11 @@ def test_inputs_beside_the_sequence_go_with_their_strand() -> None:
     np.testing.assert_allclose(with_control.logits, plain.logits + control, rtol=1e-5, atol=1e-5)
     repeated = beside.repeated(2, np.array([2, 0]))
     assert np.array_equal(repeated.forward["control"], control[[2, 2, 0, 0]])
+
+
+def test_profile_and_counts_of_other_tracks_have_no_effects(tiny_folder: Path) -> None:
+    document = {"name": "logcount", "source": ["unstranded"], "flank": 30, "aggregate": "sum", "transform": "log"}
+    outputs_of = [{"name": "profile", "source": ["plus", "minus"], "flank": 30}, document]
+    with pytest.raises(ConfigError, match="output profile is of plus, minus, logcount of unstranded"):
+        ends_of(tiny_experiment(tiny_folder, outputs=outputs_of))
+    assert ends_of(tiny_experiment(tiny_folder)).partner == (1, 0)

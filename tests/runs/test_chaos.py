@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.keras, pytest.mark.slow, pytest.mark.
 
 EPOCHS = 6
 SPACE = {"parameters": {"model.filters": {"grid": [4, 6]}}, "folds": [0, 1, 2], "default": False}
-# What stays as long as the cluster: a cleaner, which Ray Train starts with every run, asks the dashboard whether its run
-# has ended, and this cluster has none.
+# What stays as long as the cluster: a cleaner, which Ray Train starts with every run, asks the dashboard whether its
+# run has ended, and this cluster has none.
 RAYS_OWN = (
     "ray::DashboardAgent",
     "ray::RuntimeEnvAgent",

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 Say = Callable[[str], None]
 
 LEAST_SEQLETS = 100  # of a sign: with fewer, modisco makes no pattern of it
+_WINDOW_BP = 400
 _JOB = "kerasac_job"
 _BLOCK = 1024  # windows read at a time
 _COMMAND = "from modiscolite.cli import cli; cli()"
@@ -39,12 +40,12 @@ _LAST_LINES = 8  # of what modisco said, in an error
 class ModiscoSpec:
     """What modisco is asked for.
 
-    ``window_bp`` bases in the middle of each window are searched. Of each sign the first ``max_seqlets`` are used, of
-    windows in an order that ``seed`` decides: modisco goes through them as they lie in the file, which may be the order
-    of the genome. ``threads`` of None are all CPUs of this process.
+    ``window_bp`` bases in the middle of each window are searched, by default 400, or all where there are fewer. Of each
+    sign the first ``max_seqlets`` are used, of windows in an order that ``seed`` decides: modisco goes through them as
+    they lie in the file, which may be the order of the genome. ``threads`` of None are all CPUs of this process.
     """
 
-    window_bp: int = 400
+    window_bp: int | None = None
     max_seqlets: int = 20_000
     seed: int = 0
     threads: int | None = None
@@ -70,22 +71,23 @@ def modisco(
         ``out`` holds other results and ``overwrite`` is not set.
     """
     need("modiscolite")
-    if spec.window_bp > contributions.width_bp:
+    window_bp = spec.window_bp or min(_WINDOW_BP, contributions.width_bp)
+    if window_bp > contributions.width_bp:
         raise InterpretError(
-            f"--window {spec.window_bp} is wider than the windows of {source}, {contributions.width_bp} bases"
+            f"--window {window_bp} is wider than the windows of {source}, {contributions.width_bp} bases"
         )
-    job = digest({**file_facts(source), "window": spec.window_bp, "seqlets": spec.max_seqlets, "seed": spec.seed})
+    job = digest({**file_facts(source), "window": window_bp, "seqlets": spec.max_seqlets, "seed": spec.seed})
     if _made_by(out) == job:
         return True
     if out.exists() and not overwrite:
         raise InterpretError(f"{out} is of other contributions or settings; choose another --out, or --overwrite")
     rows = np.random.default_rng([spec.seed]).permutation(len(contributions))
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".modisco-") as folder, whole_file(out) as beside:
-        _write_input(contributions, Path(folder), rows, spec.window_bp)
-        say(f"{len(rows):,} windows of {spec.window_bp} bases")
+        _write_input(contributions, Path(folder), rows, window_bp)
+        say(f"{len(rows):,} windows of {window_bp} bases")
         arguments = [
             *("-s", "sequences.npy", "-a", "contributions.npy", "-o", str(beside.resolve()), "-v"),
-            *("-n", str(spec.max_seqlets), "-w", str(spec.window_bp)),
+            *("-n", str(spec.max_seqlets), "-w", str(window_bp)),
         ]
         _run(arguments, Path(folder), out.with_name(f"{out.name}.log"), spec.threads, say)
         _set_rows(beside, rows, job)
@@ -104,10 +106,8 @@ def _made_by(path: Path) -> str | None:
 def _write_input(contributions: Contributions, folder: Path, rows: npt.NDArray[np.int64], window_bp: int) -> None:
     """Write what modisco reads, (n, 4, window_bp): the middle of each window, the window ``rows[i]`` as the i-th."""
     shape = (len(rows), 4, window_bp)
-    arrays: tuple[npt.NDArray[Any], npt.NDArray[Any]] = (
-        np.lib.format.open_memmap(folder / "contributions.npy", "w+", np.float32, shape),
-        np.lib.format.open_memmap(folder / "sequences.npy", "w+", np.int8, shape),
-    )
+    kept = np.lib.format.open_memmap(folder / "contributions.npy", "w+", np.float32, shape)
+    letters = np.lib.format.open_memmap(folder / "sequences.npy", "w+", np.int8, shape)
     start = contributions.width_bp // 2 - window_bp // 2
     middle = slice(start, start + window_bp)
     place = np.argsort(rows)
@@ -117,10 +117,10 @@ def _write_input(contributions: Contributions, folder: Path, rows: npt.NDArray[n
         odd = np.flatnonzero(~np.isfinite(scores).all(axis=(1, 2)))
         if len(odd):
             raise InterpretError(f"contributions of window {low + odd[0]} are not finite numbers; make the file again")
-        for array, values in zip(arrays, (scores, contributions.one_hot(block)[:, middle]), strict=True):
-            array[place[block]] = values.transpose(0, 2, 1)
-    for array in arrays:
-        array.flush()
+        kept[place[block]] = scores.transpose(0, 2, 1)
+        letters[place[block]] = contributions.one_hot(block)[:, middle].transpose(0, 2, 1)
+    kept.flush()
+    letters.flush()
 
 
 def _run(arguments: list[str], folder: Path, log: Path, threads: int | None, say: Say) -> None:

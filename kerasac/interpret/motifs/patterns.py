@@ -116,5 +116,5 @@ def _pattern(group: Any, name: str, path: Path) -> Pattern:
 def _seqlets(group: Any) -> Seqlets | None:
     if "example_idx" not in group:
         return None
-    columns = (group[key][:].astype(np.int64) for key in ("example_idx", "start", "end"))
-    return Seqlets(*columns, group["is_revcomp"][:].astype(bool))
+    row, start, end = (group[key][:].astype(np.int64) for key in ("example_idx", "start", "end"))
+    return Seqlets(row, start, end, group["is_revcomp"][:].astype(bool))

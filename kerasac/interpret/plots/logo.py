@@ -41,19 +41,19 @@ def draw_logo(axes: Axes, heights: Floats, *, start: int = 0) -> None:
     InterpretError
         For another shape, or a height that is not a finite number.
     """
-    heights = _checked(heights)
-    bottoms = stacked(heights)
+    checked = _checked(heights)
+    bottoms = stacked(checked)
     for base, (letter, color) in enumerate(COLORS.items()):
-        path = _letters(glyph(letter), heights[:, base], bottoms[:, base], start)
+        path = _letters(glyph(letter), checked[:, base], bottoms[:, base], start)
         if path is not None:
             axes.add_artist(PathPatch(path, facecolor=color, edgecolor="none", linewidth=0))
-    low, high = np.minimum(heights, 0).sum(axis=1), np.maximum(heights, 0).sum(axis=1)
-    axes.update_datalim([(start, low.min(initial=0)), (start + len(heights), high.max(initial=0))])
-    axes.set_xlim(start, start + max(len(heights), 1))
+    low, high = np.minimum(checked, 0).sum(axis=1), np.maximum(checked, 0).sum(axis=1)
+    axes.update_datalim([(start, low.min(initial=0)), (start + len(checked), high.max(initial=0))])
+    axes.set_xlim(start, start + max(len(checked), 1))
     axes.autoscale_view(scalex=False)
 
 
-def information_heights(probabilities: Floats, background: Floats | None = None) -> Floats:
+def information_heights(probabilities: Floats, background: Floats | None = None) -> npt.NDArray[np.float64]:
     """Return letters' heights in bits of a motif: each probability times the position's information.
 
     The information is the relative entropy to ``background`` (4,), by default even: sum of p·log2(p / background).
@@ -84,25 +84,26 @@ def glyph(letter: str) -> Path:
     """Return a letter's outline, scaled to fill the unit square."""
     path = TextPath((0, 0), letter, size=100, prop=_FONT).cleaned(curves=True)
     # What closes a loop, and what ends the path, has no place of its own.
-    drawn = ~np.isin(path.codes, (Path.STOP, Path.CLOSEPOLY))
-    ends = path.get_extents()
-    vertices = np.where(drawn[:, None], (path.vertices - ends.min) / (ends.max - ends.min), 0.0)
-    kept = path.codes != Path.STOP
-    return Path(vertices[kept], path.codes[kept])
+    vertices, codes = np.asarray(path.vertices, dtype=np.float64), np.asarray(path.codes)
+    drawn = ~np.isin(codes, (Path.STOP, Path.CLOSEPOLY))
+    low, high = np.array(path.get_extents())
+    vertices = np.where(drawn[:, None], (vertices - low) / (high - low), 0.0)
+    kept = codes != Path.STOP
+    return Path(vertices[kept], codes[kept])
 
 
 def _checked(heights: Floats) -> npt.NDArray[np.float64]:
-    heights = np.asarray(heights, dtype=np.float64)
-    if heights.ndim != 2 or heights.shape[1] != 4:
+    checked = np.asarray(heights, dtype=np.float64)
+    if checked.ndim != 2 or checked.shape[1] != 4:
         raise InterpretError(
-            f"heights of a logo have shape {heights.shape}; expected (positions, 4), in A, C, G, T order"
+            f"heights of a logo have shape {checked.shape}; expected (positions, 4), in A, C, G, T order"
         )
-    odd = np.flatnonzero(~np.isfinite(heights).all(axis=1))
+    odd = np.flatnonzero(~np.isfinite(checked).all(axis=1))
     if len(odd):
         raise InterpretError(
-            f"position {odd[0]} of a logo has the heights {heights[odd[0]].tolist()}; give finite numbers"
+            f"position {odd[0]} of a logo has the heights {checked[odd[0]].tolist()}; give finite numbers"
         )
-    return heights
+    return checked
 
 
 def _sum_before(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

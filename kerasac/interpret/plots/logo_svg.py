@@ -33,13 +33,13 @@ def logo_svg(heights: Floats, label: str, *, top: float | None = None, low: floa
     top, low
         Values at the upper and the lower edge, by default the highest stack's, and the lowest's or 0.
     """
-    heights = np.asarray(heights, dtype=np.float64)
-    ends = np.maximum(heights, 0).sum(axis=1).max(initial=0.0), np.minimum(heights, 0).sum(axis=1).min(initial=0.0)
+    values = np.asarray(heights, dtype=np.float64)
+    ends = np.maximum(values, 0).sum(axis=1).max(initial=0.0), np.minimum(values, 0).sum(axis=1).min(initial=0.0)
     upper, lower = (end if given is None else given for end, given in zip(ends, (top, low), strict=True))
     scale = _HEIGHT_PX / max(upper - lower, 1e-12)
     base_px = upper * scale
-    width = _LETTER_PX * len(heights)
-    letters = "".join(_letters(heights, base_px, scale))
+    width = _LETTER_PX * len(values)
+    letters = "".join(_letters(values, base_px, scale))
     line = f'<line x1="0" x2="{width}" y1="{base_px:.1f}" y2="{base_px:.1f}" stroke="#8A8F98" stroke-width="1"/>'
     size = f'viewBox="0 -1 {width} {_HEIGHT_PX + 2}" width="{width}" height="{_HEIGHT_PX + 2}"'
     return f'<svg class="logo" role="img" aria-label="{escape(label, quote=True)}" {size}>{letters}{line}</svg>'

@@ -29,9 +29,8 @@ def marginal_figure(marginal: Marginal) -> Figure:
     size = (_WIDTH_IN, above_in + row_in * n_rows + 0.9)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
     # Each part has margins of its own: names of motifs take no room beside footprints.
-    parts = figure.subfigures(
-        2 if drawn else 1, 1, squeeze=False, height_ratios=[above_in, row_in * n_rows][: 1 + bool(drawn)]
-    )
+    heights = [above_in, row_in * n_rows] if drawn else [above_in]
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
     _draw_effects(parts[0, 0].subplots(), marginal, shown)
     for place, motif in enumerate(drawn):
         ax = parts[1, 0].add_subplot(n_rows, 2, place + 1)
@@ -138,9 +137,9 @@ def _short(letters: str) -> str:
 def _reading(marginal: Marginal, n_shown: int) -> str:
     n, n_models = len(marginal.design.motifs), marginal.effects.shape[1]
     part = f" The {n_shown} largest of {n}." if n_shown < n else ""
-    models = f"{n_models} models" if n_models > 1 else "one model"
+    models = f"mean of {n_models} models" if n_models > 1 else "one model"
     text = (
-        f"Effects: mean ± standard error over backgrounds of both orientations, mean of {models}; grey: the site's "
+        f"Effects: mean ± standard error over backgrounds of both orientations, {models}; grey: the site's "
         f"bases in another order.{part}"
     )
     if not marginal.footprints.size:

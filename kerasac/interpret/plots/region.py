@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -22,6 +23,7 @@ MAX_LETTERS_BP = 400  # of a wider place a letter is too thin to be read: bars a
 
 _BASE_IN, _NARROW_IN, _WIDE_IN = 0.045, 7.0, 18.0  # width of a letter, least and most width of letters together
 _BARS_IN = 12.0
+_SHADE = "#ECEEF1"
 _TEXTS_IN = 1.3  # what title, numbers and caption take
 _HEIGHT_IN: Mapping[Kind, float] = {Kind.CONTRIBUTIONS: 1.25, Kind.OBSERVED: 0.8, Kind.PREDICTED: 0.8}
 _COLOR: Mapping[Kind, str] = {Kind.CONTRIBUTIONS: INK, Kind.OBSERVED: INK, Kind.PREDICTED: BLUE}
@@ -32,8 +34,8 @@ class Look:
     """How places are drawn.
 
     ``ymin`` and ``ymax`` are limits of contributions, None what is drawn; contributions nearer to 0 than ``threshold``
-    are left out. ``minimal`` draws contributions alone, without axes and texts. With ``shared_scale``, contributions of
-    all places that are drawn have one scale, and so have observed and predicted profiles.
+    are left out. ``minimal`` draws contributions alone, without axes and texts. With ``shared_scale``, tracks of equal
+    units have one scale in all places.
     """
 
     ymin: float | None = None
@@ -96,6 +98,8 @@ def region_figure(place: Place, tracks: Sequence[Track], look: Look, limits: Lim
     figure, axes = _page(place, panels, look)
     for ax, panel in zip(axes, panels, strict=True):
         _draw(ax, place, panel, look)
+        if not look.minimal:
+            _shade(ax, place, panel)
         low, high = (limits or {}).get(panel[0].units) or _ends(panel, look)
         _limit(ax, panel, low, high, look)
         _finish(ax, panel[0])
@@ -128,7 +132,7 @@ def _draw(ax: Axes, place: Place, panel: Panel, look: Look) -> None:
     edges = np.arange(place.start, place.end + 1)
     for track in panel:
         if track.kind is not Kind.CONTRIBUTIONS:
-            ax.stairs(track.sign * track.values, edges, fill=True, color=_COLOR[track.kind], linewidth=0)
+            ax.stairs(track.sign * np.nan_to_num(track.values), edges, fill=True, color=_COLOR[track.kind], linewidth=0)
             continue
         values = _kept(track, look)
         if place.width_bp <= MAX_LETTERS_BP:
@@ -136,6 +140,19 @@ def _draw(ax: Axes, place: Place, panel: Panel, look: Look) -> None:
         else:
             ax.stairs(values.sum(axis=1), edges, fill=True, color=_COLOR[track.kind], linewidth=0)
     ax.set_xlim(place.start, place.end)
+
+
+def _shade(ax: Axes, place: Place, panel: Panel) -> None:
+    """Shade the bases that have no value."""
+    edges = np.flatnonzero(np.diff(np.r_[False, _missing(panel), False])) + place.start
+    for low, high in edges.reshape(-1, 2).tolist():
+        ax.axvspan(low, high, color=_SHADE, linewidth=0, zorder=0)
+
+
+def _missing(panel: Panel) -> npt.NDArray[np.bool_]:
+    """Return whether each base has no value in any of the tracks, (L,)."""
+    together = np.stack([np.isnan(track.values).reshape(len(track.values), -1).any(axis=1) for track in panel])
+    return np.asarray(together.any(axis=0))
 
 
 def _kept(track: Track, look: Look) -> Floats:
@@ -147,7 +164,7 @@ def _kept(track: Track, look: Look) -> Floats:
 def _ends(panel: Panel, look: Look) -> tuple[float, float]:
     """Return the lowest and the highest point of what is drawn, 0 among them."""
     stacks = [
-        _kept(track, look).sum(axis=1) if track.kind is Kind.CONTRIBUTIONS else track.sign * track.values
+        _kept(track, look).sum(axis=1) if track.kind is Kind.CONTRIBUTIONS else track.sign * np.nan_to_num(track.values)
         for track in panel
     ]
     return min(float(one.min(initial=0)) for one in stacks), max(float(one.max(initial=0)) for one in stacks)
@@ -195,5 +212,8 @@ def _reading(place: Place, panels: Sequence[Panel], look: Look) -> str:
         strands = any(len(panel) > 1 for panel in panels)
         ways = ", the first strand upwards, the second downwards" if strands else ""
         said.append(f"Profiles are in counts a base{ways}.")
-    said.append("One scale for all places." if look.shared_scale else "Each track is on its own scale.")
+    if any(_missing(panel).any() for panel in panels):
+        said.append("Grey: bases that are in no window.")
+    own = "Each track is on its own scale"
+    said.append(f"{own}, the same in all places." if look.shared_scale else f"{own}.")
     return " ".join(said)

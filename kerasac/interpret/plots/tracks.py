@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """Values at the bases of a place: contributions (L, 4), NaN where there are none; profiles (L,), 0 there.
+    """Values at the bases of a place: contributions (L, 4), or a profile (L,); NaN where the file has none.
 
     Of two tracks that are strands, the second has ``sign`` -1: it is drawn downwards on the axes of the first. Tracks
     of equal ``units`` can be drawn to one scale.
@@ -190,9 +190,11 @@ class _Predictions(Source):
         tracks = []
         for kind in self._kinds:
             window = self._observed if kind is Kind.OBSERVED else self._predicted
-            values = np.nan_to_num(from_windows(place, chrom, start, file.n_bases, window, self.path))
+            values = from_windows(place, chrom, start, file.n_bases, window, self.path)
             tracks += [
-                Track(kind, self._label(kind, task), values[:, task], _COUNTS, -1 if self._are_strands and i else 1)
+                Track(
+                    kind, self._label(kind, task), values[:, task], _counts(kind), -1 if self._are_strands and i else 1
+                )
                 for i, task in enumerate(self._tasks)
             ]
         return tracks
@@ -205,7 +207,7 @@ class _Predictions(Source):
         return kind.value if self._are_strands or len(self._tasks) == 1 else f"{kind.value}, {self._file.tasks[task]}"
 
     def _observed(self, row: int) -> Array:
-        return self._file.label_profile(slice(row, row + 1))[0]
+        return np.asarray(self._file.label_profile(slice(row, row + 1))[0])
 
     def _predicted(self, row: int) -> Array:
         rows = slice(row, row + 1)
@@ -226,11 +228,14 @@ class _BigWigProfile(Source):
 
     def read(self, place: Place) -> list[Track]:
         values = np.array(self._file.values(place.chrom, place.start, place.end), dtype=np.float64)
-        return [Track(self._kind, f"{self._kind.value}, {self.path.stem}", np.nan_to_num(values), _COUNTS)]
+        return [Track(self._kind, f"{self._kind.value}, {self.path.stem}", np.nan_to_num(values), _counts(self._kind))]
 
 
-_COUNTS = "counts a base"
 _HEADS = {"counts": "log counts", "profile": "the profile", "value": "the value"}
+
+
+def _counts(kind: Kind) -> str:
+    return f"{kind.value} counts a base"
 
 
 def _contributions(

@@ -89,7 +89,9 @@ def _title(drawn: DrawnVariant) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    return f"{value:,.0f}" if name.endswith("_counts") else f"{value:+.3f}"
+    if name.endswith("_counts"):
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if name == "jsd" else f"{value:+.3f}"
 
 
 def _short(allele: str) -> str:

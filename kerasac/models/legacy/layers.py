@@ -85,6 +85,11 @@ def known_layer(class_name: str, config: Mapping[str, Any]) -> keras.layers.Laye
     return layer_type(**chosen, name=plain_name(name), trainable=bool(config.get("trainable", True)))
 
 
+def function_options(class_name: str) -> tuple[str, ...] | None:
+    """Return the options that decide what a layer of a class does; None for a class that is not known."""
+    return _KNOWN[class_name][1] if class_name in _KNOWN else None
+
+
 def plain_name(name: Any) -> Any:
     """Return a name as Keras 3 takes it, with ``_`` for ``/`` (kerasAC's input ``data/genome_data_dir``)."""
     return name.replace("/", "_") if isinstance(name, str) else name

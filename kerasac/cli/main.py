@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -67,7 +68,9 @@ app = typer.Typer(
 def cv(
     experiment: ExperimentFile = None,
     folds: Annotated[int | None, typer.Option(help="Number of folds; sets folds.n.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/<experiment name>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder, or its URL (s3://…); default: runs/<experiment name>.")
+    ] = None,
     stop_after: StopAfter = None,
     overrides: Overrides = [],  # noqa: B006
     data: DataFolder = None,
@@ -164,9 +167,18 @@ def _version(
 
 
 def main() -> None:
-    """Run the command; mistakes of the input end with one message and exit status 2."""
+    """Run the command; mistakes of the input, and a full disk, end with one message and exit status 2."""
     try:
         app()
     except KerasacError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _end(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" for {error.filename}" if error.filename else ""
+        _end(f"no space left on the disk{where}; free some and run the same command again: what is finished is kept")
+
+
+def _end(message: str) -> NoReturn:
+    Console(stderr=True).print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)

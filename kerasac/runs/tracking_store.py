@@ -66,6 +66,8 @@ class Store:
             os.environ.setdefault(name, value)
         # It prints a traceback for what the queue says in one line.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        if self.local and not (self.folder / STORE).exists():
+            _create(self.folder / STORE)
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def experiment_id(self, name: str) -> str:
@@ -177,6 +179,15 @@ def explain(error: Exception) -> str:
     away_out = _SIGN_IN if code in ("UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED") else ""
     kind = type(error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error).__name__
     return f"{kind}: {line}{away_out}"
+
+
+def _create(path: Path) -> None:
+    """Make an empty store; it appears when it is whole, as MLflow cannot go on with one that a full disk cut short."""
+    beside = path.with_name(f".{path.name}.partial")
+    for left in path.parent.glob(f"{beside.name}*"):
+        left.unlink()
+    MlflowClient(tracking_uri=f"sqlite:///{beside.resolve()}").search_experiments(max_results=1)
+    beside.rename(path)
 
 
 def _portions(items: Sequence[_Item], size: int) -> Iterable[Sequence[_Item]]:

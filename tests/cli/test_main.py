@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_ingest_writes_an_array(tmp_path: Path) -> None:
     assert (tmp_path / "out.tdb").is_dir()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "examples/yeast-atac/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/motifs.md", "examples/yeast-atac/README.md"])
 def test_commands_in_the_documents_exist(page: str) -> None:
     """Each `kerasac-ray NAME --option` that a page shows is a command with those options."""
     found = list(COMMAND.finditer((REPOSITORY / page).read_text()))
@@ -113,3 +114,17 @@ def test_importing_the_package_loads_neither_ray_nor_keras() -> None:
     code = f"import sys, kerasac, kerasac.cli.main; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", ["study/report.html", None])
+def test_full_disk_ends_with_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: str | None
+) -> None:
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", *([path] if path else []))
+
+    monkeypatch.setattr("kerasac.cli.main.app", fill)
+    assert run_main(monkeypatch, "models") == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: no space left on the disk{f' for {path}' if path else ''}; free some")
+    assert "Traceback" not in said

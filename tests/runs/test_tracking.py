@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import shutil
 import time
@@ -504,3 +505,20 @@ def test_pages_of_a_server_are_the_servers(tmp_path: Path) -> None:
     (tmp_path / RECORD).write_text(json.dumps({"uri": "http://host:5000", "units": {}, "logged": {}}))
     with pytest.raises(RunError, match="tracked by the MLflow server at http://host:5000"):
         serve_ui(tmp_path, host="127.0.0.1", port=1)
+
+
+def test_store_that_a_full_disk_cut_short_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kerasac.runs import tracking_store
+
+    def cut_short(tracking_uri: str) -> None:
+        Path(tracking_uri.removeprefix("sqlite:///")).write_bytes(b"SQLite format 3")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = tracking_store.Store(None, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking_store, "MlflowClient", cut_short)
+        with pytest.raises(OSError, match="No space"):
+            store.experiment_id("tiny")
+    assert not (tmp_path / STORE).exists()
+    assert store.experiment_id("tiny")
+    assert [path.name for path in tmp_path.iterdir()] == [STORE]

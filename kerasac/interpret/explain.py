@@ -71,7 +71,7 @@ def explainer(
 ) -> Explainer:
     """Return what explains windows with a model for targets, which are of one head.
 
-    ``compiled``: by XLA, where the fast engine explains; it takes some ten seconds to start and then half the time.
+    ``compiled``: by XLA, which takes some ten seconds to start, and then half the time; not of shap, nor gradients.
 
     Raises
     ------
@@ -123,5 +123,6 @@ def _engine(model: OneHotModel, targets: Sequence[Target], settings: ExplainSett
     from kerasac.interpret.mutation_engine import ScrambleEngine, SubstitutionEngine
 
     if settings.method is Method.ISM:
-        return SubstitutionEngine(model, targets, within_bp=settings.within_bp)
-    return ScrambleEngine(model, targets, region_bp=settings.region_bp, within_bp=settings.within_bp)
+        return SubstitutionEngine(model, targets, within_bp=settings.within_bp, compiled=compiled)
+    within, region = settings.within_bp, settings.region_bp
+    return ScrambleEngine(model, targets, region_bp=region, within_bp=within, compiled=compiled)

@@ -20,11 +20,12 @@ from kerasac.interpret.contribution_files import ContributionFacts, join_contrib
 from kerasac.interpret.explained import Array, Explained
 from kerasac.interpret.heads import Target, task_names
 from kerasac.interpret.loaded import loaded_models
-from kerasac.interpret.settings import Engine, ExplainSettings, Method
-from kerasac.models.contract import Contract
+from kerasac.interpret.settings import ExplainSettings, Method
+from kerasac.models.contract import Contract, Port
 from kerasac.models.registry import Parameters
 from kerasac.sampling.plan import Windows
 from kerasac.steps.hdf5_rows import create_rows
+from kerasac.steps.predict_average import average
 from kerasac.steps.prediction_data import Reading
 from kerasac.steps.sharded import ShardedJob
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 # Windows of a shard, about a minute of a BPNet on two cores: what a killed call does again at most. Powers of two.
 SHARD_WINDOWS = {Method.DEEPSHAP: 64, Method.GRADIENT: 1024, Method.ISM: 4, Method.SCRAMBLE: 2}
-_WORTH_COMPILING = 60  # windows a model: XLA takes some ten seconds to start, and saves half of the rest
+# Bases of all windows of a model, from which on XLA, which takes some ten seconds to start, saves more than that.
+_WORTH_COMPILING_BP = {Method.DEEPSHAP: 130_000, Method.ISM: 4_000, Method.SCRAMBLE: 8_000}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,7 +69,7 @@ class ContributionJob(ShardedJob):
         rows = self.rows(shard)
         windows, group_of = self.windows.take(rows), self.group_of[rows]
         inputs = self.reading.source.batch(windows).inputs
-        columns: dict[str, Array] = {"input_seqs": one_hot(inputs[self._sequence]).astype(np.int8)}
+        columns: dict[str, Array] = {"input_seqs": one_hot(inputs[self._sequence.name]).astype(np.int8)}
         for group in np.unique(group_of).tolist():
             chosen = np.flatnonzero(group_of == group)
             given = {port.name: inputs[port.name][chosen] for port in self.reading.contract.inputs}
@@ -96,8 +98,7 @@ class ContributionJob(ShardedJob):
 
     def join(self, target: int, out: Path, attrs: Mapping[str, Any]) -> None:
         """Join the finished shards into the file of one of the targets, with further attributes."""
-        head = self.targets[target].head
-        width = next(port.width_bp for port in self.reading.contract.inputs if port.name == self._sequence)
+        head, width = self.targets[target].head, self._sequence.width_bp
         chrom, center = self.windows.coordinates(self.reading.assembly)
         facts = ContributionFacts(
             chrom=chrom,
@@ -112,8 +113,10 @@ class ContributionJob(ShardedJob):
         join_contributions(self.parts(), out, {**names, "input_seqs": "input_seqs"}, facts, self.shard_items)
 
     @property
-    def _sequence(self) -> str:
-        return next(port.name for port in self.reading.contract.inputs if port.role == "sequence")
+    def _sequence(self) -> Port:
+        port = self.reading.contract.input_of("sequence")
+        assert port is not None, "every model here takes a sequence"
+        return port
 
     def _explained(self, group: tuple[int, ...], inputs: Mapping[str, Array], windows: Windows) -> dict[str, Array]:
         """Return the datasets of windows that a group of models explains, by name and number of the target."""
@@ -125,15 +128,14 @@ class ContributionJob(ShardedJob):
             for explain in self._explainers(i):
                 found += explain.explain(inputs, keys)
             by_model.append(found)
-        bases = one_hot(inputs[self._sequence])
+        bases = one_hot(inputs[self._sequence.name])
         columns: dict[str, Array] = {}
         for number, of_models in enumerate(zip(*by_model, strict=True)):
             hypothetical = [one.hypothetical for one in of_models]
-            columns[f"hyp_scores_{number}"] = np.mean(hypothetical, axis=0, dtype=np.float64)
+            columns[f"hyp_scores_{number}"] = average(hypothetical)
             columns[f"error_{number}"] = np.max([one.error for one in of_models], axis=0)
             if self.has_spread:
-                actual = [(values * bases).sum(axis=2) for values in hypothetical]
-                columns[f"scores_sd_{number}"] = np.std(np.stack(actual), axis=0, ddof=1)
+                columns[f"scores_sd_{number}"] = _spread([(values * bases).sum(axis=2) for values in hypothetical])
         return columns
 
     def _explainers(self, model: int) -> list[Explainer]:
@@ -141,11 +143,18 @@ class ContributionJob(ShardedJob):
         windows_each = np.bincount(self.group_of, minlength=len(self.groups))
         n_windows = sum(int(windows_each[i]) for i, group in enumerate(self.groups) if model in group)
         path, contract = self.models[model], self.reading.contract
-        compiled = self.settings.engine is Engine.FAST and n_windows >= _WORTH_COMPILING
+        worth = _WORTH_COMPILING_BP.get(self.settings.method, np.inf)
+        compiled = n_windows * self._sequence.width_bp >= worth
         return [
             _explainer(path, file_digest(path), contract, self.parameters, tuple(some), self.settings, compiled)
             for _, some in groupby(self.targets, key=lambda target: target.head)
         ]
+
+
+def _spread(arrays: list[Array]) -> Array:
+    """Return the standard deviation (n - 1) of arrays of one shape."""
+    spread: Array = np.std(np.stack(arrays), axis=0, ddof=1)
+    return spread
 
 
 @lru_cache(maxsize=64)

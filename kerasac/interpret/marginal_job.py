@@ -97,6 +97,7 @@ class MarginalJob(ShardedJob):
         return digest(
             {
                 "models": [file_digest(path) for path in self.models],
+                "motifs": [(motif.name, motif.letters) for motif in self.design.motifs],
                 "design": [content, self.design.pairs, self.shard_items, self.seed],
                 "data": self.reading.source.content(),
                 "ends": [repr(self.ends), repr(self.effects)],

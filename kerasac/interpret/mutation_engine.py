@@ -27,10 +27,12 @@ class MutationEngine:
 
     n_windows = 1
 
-    def __init__(self, model: OneHotModel, targets: Sequence[Target], *, within_bp: int | None = None) -> None:
+    def __init__(
+        self, model: OneHotModel, targets: Sequence[Target], *, within_bp: int | None = None, compiled: bool = False
+    ) -> None:
         self._model, self._targets, self._within_bp = model, tuple(targets), within_bp
         self._batch = _BATCH_GPU if tf.config.list_physical_devices("GPU") else _BATCH_CPU
-        self._call = tf.function(self._effects, autograph=False)
+        self._call = tf.function(self._effects, jit_compile=compiled, autograph=False)
         self._weigh = tf.function(self._weighed, autograph=False)
 
     def span(self, width_bp: int) -> range:
@@ -106,9 +108,15 @@ class ScrambleEngine(MutationEngine):
     """
 
     def __init__(
-        self, model: OneHotModel, targets: Sequence[Target], *, region_bp: int, within_bp: int | None = None
+        self,
+        model: OneHotModel,
+        targets: Sequence[Target],
+        *,
+        region_bp: int,
+        within_bp: int | None = None,
+        compiled: bool = False,
     ) -> None:
-        super().__init__(model, targets, within_bp=within_bp)
+        super().__init__(model, targets, within_bp=within_bp, compiled=compiled)
         self._region_bp = region_bp
 
     def explain(self, rows: FloatArray, references: FloatArray, others: Mapping[str, Array]) -> list[Explained]:

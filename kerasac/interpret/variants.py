@@ -90,9 +90,10 @@ class Variants:
         ]
 
     def digest(self) -> str:
-        """Return 16 hex digits of where they lie and what they change; names do not count."""
+        """Return 16 hex digits of the whole table."""
         text = hashlib.sha256()
-        for column in (self.chrom.astype("<i8"), self.position.astype("<i8")):
+        for column in (self.chrom.astype("<i8"), self.position.astype("<i8"), self.swapped):
             text.update(np.ascontiguousarray(column).tobytes())
-        text.update("\n".join(f"{ref} {alt}" for ref, alt in zip(self.ref, self.alt, strict=True)).encode())
+        for letters in (self.name, self.ref, self.alt):
+            text.update("\n".join((*letters, "")).encode())
         return text.hexdigest()[:16]

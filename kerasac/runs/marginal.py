@@ -105,8 +105,11 @@ def marginal_effects(request: MarginalRequest, progress: Progress | None = None)
     made: dict[str, object] = {}
 
     def finish() -> None:
-        made.update(_write(request, job, trained))
+        marginal = summarised(job)
+        files = _write(request.out, marginal, trained)
+        made.update(_record(request, marginal, trained, files))
         write_record(record, digest, made)
+        write_marginal(_named(request.out, "tsv"), marginal)  # last, as it stands for the whole
 
     n_now = finish_shards(
         job,
@@ -165,33 +168,34 @@ def _numbers(centers: IntArray) -> IntArray:
     return numbers
 
 
-def _write(request: MarginalRequest, job: MarginalJob, trained: Trained) -> dict[str, object]:
-    """Write tables, footprints and figures; returns what is recorded of them."""
+def _write(out: Path, marginal: Marginal, trained: Trained) -> list[Path]:
+    """Write all but the table: footprints, pairs and figures."""
     from kerasac.interpret.plots.marginal import marginal_figure, pairs_figure
 
-    marginal, models = summarised(job), [str(path) for path in trained.models]
     files, figures = [], [("png", marginal_figure)]
     if marginal.footprints.size:
-        files.append(_named(request.out, "footprints.h5"))
-        write_footprints(files[-1], marginal, {"models": models})
+        files.append(_named(out, "footprints.h5"))
+        write_footprints(files[-1], marginal, {"models": [str(path) for path in trained.models]})
     if marginal.design.pairs:
-        files.append(_named(request.out, "pairs.tsv"))
+        files.append(_named(out, "pairs.tsv"))
         write_pairs(files[-1], marginal)
         figures.append(("pairs.png", pairs_figure))
     for end, draw in figures:
-        files.append(_named(request.out, end))
+        files.append(_named(out, end))
         with whole_file(files[-1]) as beside:
             draw(marginal).savefig(beside, format="png", dpi=DPI)
-    table = _named(request.out, "tsv")
-    write_marginal(table, marginal)
+    return files
+
+
+def _record(request: MarginalRequest, marginal: Marginal, trained: Trained, files: list[Path]) -> dict[str, object]:
     return {
-        "files": [str(path) for path in (table, *files)],
+        "files": [str(path) for path in (_named(request.out, "tsv"), *files)],
         "score": marginal.scores.names[0],
         "effects": _largest(marginal),
-        "n_backgrounds": job.n_items,
+        "n_backgrounds": marginal.n_backgrounds,
         "seed": request.seed,
-        "models": models,
-        "definitions": {**DEFINITIONS, **job.effects.definitions},
+        "models": [str(path) for path in trained.models],
+        "definitions": {**DEFINITIONS, **marginal.scores.definitions},
     }
 
 

@@ -239,11 +239,11 @@ def values_of(made: Case, inputs: dict[str, Any], head: Head) -> Any:
     return logits - logits.mean(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("head", [Head.COUNTS, Head.PROFILE])
-def test_mutagenesis_predicts_every_other_base(head: Head) -> None:
+@pytest.mark.parametrize(("head", "compiled"), [(Head.COUNTS, False), (Head.PROFILE, True)])
+def test_mutagenesis_predicts_every_other_base(head: Head, compiled: bool) -> None:
     made = case("bpnet")
     target = Target(head, 0 if head is Head.COUNTS else None)
-    (found,) = made.explain([target], ExplainSettings(Method.ISM, within_bp=10))
+    (found,) = made.explain([target], ExplainSettings(Method.ISM, within_bp=10), compiled=compiled)
     span = range(25, 35)
     outside = np.setdiff1d(np.arange(60), span)
     assert not found.hypothetical[:, outside].any()

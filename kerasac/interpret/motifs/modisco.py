@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasac import __version__
-from kerasac.cache import digest, file_facts, whole_file
+from kerasac.cache import digest, file_facts, usable_cpus, whole_file
 from kerasac.errors import InterpretError
 from kerasac.interpret.contributions import Contributions
 from kerasac.interpret.motifs.extra import need
@@ -85,11 +85,7 @@ def modisco(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".modisco-") as folder, whole_file(out) as beside:
         _write_input(contributions, Path(folder), rows, window_bp)
         say(f"{len(rows):,} windows of {window_bp} bases")
-        arguments = [
-            *("-s", "sequences.npy", "-a", "contributions.npy", "-o", str(beside.resolve()), "-v"),
-            *("-n", str(spec.max_seqlets), "-w", str(window_bp)),
-        ]
-        _run(arguments, Path(folder), out.with_name(f"{out.name}.log"), spec.threads, say)
+        _run(_arguments(spec, window_bp), Path(folder), beside.resolve(), out.with_name(f"{out.name}.log"), spec, say)
         _set_rows(beside, rows, job)
     return False
 
@@ -111,24 +107,34 @@ def _write_input(contributions: Contributions, folder: Path, rows: npt.NDArray[n
     start = contributions.width_bp // 2 - window_bp // 2
     middle = slice(start, start + window_bp)
     place = np.argsort(rows)
+    is_zero = True
     for low in range(0, len(rows), _BLOCK):
         block = slice(low, min(low + _BLOCK, len(rows)))
         scores = contributions.hypothetical(block)[:, middle]
         odd = np.flatnonzero(~np.isfinite(scores).all(axis=(1, 2)))
         if len(odd):
             raise InterpretError(f"contributions of window {low + odd[0]} are not finite numbers; make the file again")
+        bases = contributions.one_hot(block)[:, middle]
+        is_zero = is_zero and not (scores * bases).any()
         kept[place[block]] = scores.transpose(0, 2, 1)
-        letters[place[block]] = contributions.one_hot(block)[:, middle].transpose(0, 2, 1)
+        letters[place[block]] = bases.transpose(0, 2, 1)
+    if is_zero:
+        raise InterpretError(f"all contributions in the middle {window_bp} bases are 0; there is no motif in them")
     kept.flush()
     letters.flush()
 
 
-def _run(arguments: list[str], folder: Path, log: Path, threads: int | None, say: Say) -> None:
-    """Run ``modisco motifs``; what it started ends with it, also when this process is interrupted."""
-    n = str(threads or len(os.sched_getaffinity(0)))
+def _arguments(spec: ModiscoSpec, window_bp: int) -> list[str]:
+    inputs = ["-s", "sequences.npy", "-a", "contributions.npy"]
+    return [*inputs, "-n", str(spec.max_seqlets), "-w", str(window_bp), "-v"]
+
+
+def _run(arguments: list[str], folder: Path, out: Path, log: Path, spec: ModiscoSpec, say: Say) -> None:
+    """Run ``modisco motifs``, which writes ``out``; when this process is interrupted, all that it started ends too."""
+    n = str(spec.threads or usable_cpus())
     limits = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), n)
     process = subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, "motifs", *arguments],
+        [sys.executable, "-c", _COMMAND, "motifs", *arguments, "-o", str(out)],
         cwd=folder,
         env={**os.environ, **limits, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -149,7 +155,7 @@ def _run(arguments: list[str], folder: Path, log: Path, threads: int | None, say
         process.wait()
     finally:
         _end(process)
-    if process.returncode:
+    if process.returncode or not out.exists():
         last = "\n".join(said[-_LAST_LINES:])
         raise InterpretError(f"modisco-lite ended with status {process.returncode}; {log} has all it said:\n{last}")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +137,10 @@ def test_what_modisco_reads_is_the_middle_of_every_window(tmp_path: Path, monkey
     path = write_contributions(tmp_path / "c.h5", tokens, hypothetical, sizes={"chr1": n * width})
     given: dict[str, np.ndarray] = {}
 
-    def fake(arguments: list[str], folder: Path, log: Path, threads: int | None, say: Any) -> None:
+    def fake(arguments: list[str], folder: Path, out: Path, *rest: Any) -> None:
         given.update({name: np.load(folder / f"{name}.npy") for name in ("contributions", "sequences")})
         made = {"pos_patterns/pattern_0": Made(np.full((4, 4), 0.25), [(i, 0, 4, False) for i in range(n)])}
-        write_modisco(Path(arguments[arguments.index("-o") + 1]), made)
+        write_modisco(out, made)
 
     monkeypatch.setattr("kerasac.interpret.motifs.modisco._run", fake)
     with open_contributions(path) as contributions:
@@ -156,20 +157,54 @@ def test_what_modisco_reads_is_the_middle_of_every_window(tmp_path: Path, monkey
     assert not list(tmp_path.glob(".modisco*"))
 
 
-def test_a_modisco_that_fails_is_quoted_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [3, 0])
+def test_a_modisco_that_fails_is_quoted_and_leaves_nothing(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tokens, hypothetical, _ = with_motif(5, 120, PLANTED)
     path = write_contributions(tmp_path / "c.h5", tokens, hypothetical)
-    monkeypatch.setattr("kerasac.interpret.motifs.modisco._COMMAND", "import sys; print('no luck'); sys.exit(3)")
+    monkeypatch.setattr("kerasac.interpret.motifs.modisco._COMMAND", f"print('no luck'); raise SystemExit({status})")
     with (
         open_contributions(path) as contributions,
-        pytest.raises(InterpretError, match=r"status 3; .*\.log has all.*\nno luck"),
+        pytest.raises(InterpretError, match=rf"status {status}; .*\.log has all.*\nno luck"),
     ):
         modisco(contributions, path, tmp_path / "m.h5", ModiscoSpec(window_bp=100), say=silent)
     assert {one.name for one in tmp_path.iterdir()} == {"c.h5", "m.h5.log"}
 
 
-def request(folder: Path, **change: Any) -> MotifRequest:
+def test_what_modisco_started_ends_when_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens, hypothetical, _ = with_motif(5, 120, PLANTED)
+    path = write_contributions(tmp_path / "c.h5", tokens, hypothetical)
+    started = "import os, time; os.fork(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)"
+    monkeypatch.setattr("kerasac.interpret.motifs.modisco._COMMAND", started)
+    processes: list[int] = []
+
+    def interrupt(line: str) -> None:
+        processes.extend([int(line)] if line.isdigit() else [])
+        if len(processes) == 2:
+            raise KeyboardInterrupt
+
+    with open_contributions(path) as contributions, pytest.raises(KeyboardInterrupt):
+        modisco(contributions, path, tmp_path / "m.h5", ModiscoSpec(window_bp=100), say=interrupt)
+    assert len(processes) == 2
+    deadline = time.monotonic() + 10
+    while any(is_running(one) for one in processes) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(is_running(one) for one in processes)
+    assert not (tmp_path / "m.h5").exists()
+
+
+def is_running(process: int) -> bool:
+    """Whether a process is there and is no zombie that nobody waited for."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def request(folder: Path, **change: Any) -> MotifRequest:
+    tokens, hypothetical, _ = with_motif(5, 120, PLANTED, height=change.pop("height", 1.0))
     if change.pop("odd", False):
         hypothetical[3, 60] = np.nan
     path = write_contributions(folder / "c.h5", tokens, hypothetical)
@@ -185,6 +220,7 @@ def request(folder: Path, **change: Any) -> MotifRequest:
         ({"database": Path("none.meme")}, "none.meme does not exist"),
         ({"n_matches": 0}, "--matches is 0"),
         ({"spec": ModiscoSpec(400)}, "--window 400 is wider than the windows of .*c.h5, 120 bases"),
+        ({"height": 0.0, "spec": ModiscoSpec(100)}, "all contributions in the middle 100 bases are 0"),
         ({"odd": True, "spec": ModiscoSpec(100)}, "contributions of window 3 are not finite"),
     ],
 )

@@ -81,7 +81,7 @@ def _facts(found: Found, seconds: float) -> list[tuple[str, str]]:
     ]
     for motif in found.motifs:
         name = f"{motif.known.name} (q {motif.known.q:.1g})" if motif.known else "–"
-        facts.append((motif.name, f"{motif.pattern.n_seqlets:,} seqlets, {motif.core.consensus}, {name}"))
+        facts.append((motif.name, f"{motif.pattern.n_seqlets:,} seqlets, {motif.core.letters}, {name}"))
     if found.n_seqlets is not None:
         facts.append(("seqlets.bed", f"{found.n_seqlets:,} seqlets"))
     return facts

@@ -94,7 +94,7 @@ def _shown(motif: Motif, motifs: Sequence[Motif]) -> Shown:
     columns = before + width + after
     total = sum(one.pattern.n_seqlets for one in motifs if one.pattern.is_positive == pattern.is_positive)
     stacks = core.contributions.sum(axis=1)
-    label = f"{motif.name}, {core.consensus}"
+    label = f"{motif.name}, {core.letters}"
     return Shown(
         name=motif.name,
         title=_title(motif),
@@ -102,7 +102,7 @@ def _shown(motif: Motif, motifs: Sequence[Motif]) -> Shown:
         q=_small(motif.known.q) if motif.known else "",
         n_seqlets=pattern.n_seqlets,
         share=f"{100 * pattern.n_seqlets / max(total, 1):.0f} %",
-        consensus=core.consensus,
+        consensus=core.letters,
         width_bp=width,
         least=_signed(stacks.min()),
         highest=_signed(stacks.max()),
@@ -130,7 +130,7 @@ def _shown(motif: Motif, motifs: Sequence[Motif]) -> Shown:
 
 def _title(motif: Motif) -> str:
     """Return the other name of the known motif, without its identifier; else the consensus."""
-    return motif.known.name.split(" ", 1)[-1] if motif.known else motif.core.consensus
+    return motif.known.name.split(" ", 1)[-1] if motif.known else motif.core.letters
 
 
 def _bits(heights: Floats, label: str) -> str:

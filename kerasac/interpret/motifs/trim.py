@@ -48,6 +48,11 @@ class Core(NamedTuple):
         """IUPAC letters, one or two bases each, else N (Cavener 1987)."""
         return consensus(self.probabilities)
 
+    @property
+    def letters(self) -> str:
+        """The consensus without N at its ends; a single N where there is nothing else."""
+        return self.consensus.strip("N") or "N"
+
 
 def trimmed(pattern: Pattern, trim: Trim) -> Core:
     """Return what trimming leaves of a pattern.
@@ -59,10 +64,15 @@ def trimmed(pattern: Pattern, trim: Trim) -> Core:
         weight = np.abs(pattern.contributions).sum(axis=1)
     else:
         weight = information_heights(pattern.probabilities).sum(axis=1)
-    kept = np.flatnonzero(weight >= trim.share * weight.max())
-    start = max(int(kept[0]) - trim.flank_bp, 0)
-    end = min(int(kept[-1]) + 1 + trim.flank_bp, len(weight))
+    start, end = kept_span(weight, trim.share)
+    start, end = max(start - trim.flank_bp, 0), min(end + trim.flank_bp, len(weight))
     return Core(start, end, pattern.probabilities[start:end], pattern.contributions[start:end])
+
+
+def kept_span(weight: Floats, share: float) -> tuple[int, int]:
+    """Return from where to where positions have at least a share of the highest weight, half-open."""
+    kept = np.flatnonzero(weight >= share * weight.max())
+    return int(kept[0]), int(kept[-1]) + 1
 
 
 def consensus(probabilities: Floats) -> str:

@@ -47,6 +47,12 @@ def test_a_motif_is_written_in_its_own_letters(name: str) -> None:
     assert consensus(MOTIFS[name].pwm) == MOTIFS[name].consensus
 
 
+def test_letters_are_the_consensus_without_empty_ends() -> None:
+    probabilities = padded(MOTIFS["ABF1-like"].pwm, 4, 6)
+    assert trimmed(pattern([1.0] * len(probabilities), probabilities), Trim()).letters == "RTCRYNNNNNACG"
+    assert trimmed(pattern([1.0] * 5), Trim()).letters == "N"
+
+
 @pytest.mark.parametrize(("share", "flank"), [(-0.1, 0), (1.1, 0), (0.5, -1)])
 def test_trimming_that_cannot_be_meant_is_said(share: float, flank: int) -> None:
     with pytest.raises(InterpretError, match=r"to trim at is|beside the trimmed"):

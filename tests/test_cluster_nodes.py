@@ -20,8 +20,9 @@ from kerasac import __version__
 from kerasac.errors import RunError
 from kerasac.runs import cluster_nodes
 from kerasac.runs.cluster_address import Answer, ask, check_address
-from kerasac.runs.cluster_nodes import Node, check_paths_on_nodes, paths_of, require_local_folder
+from kerasac.runs.cluster_nodes import Node, check_paths_on_nodes, paths_of
 from kerasac.runs.cluster_token import make_token_file, sent_token, token_environment
+from kerasac.runs.mirror import list_files
 
 VARIABLES = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS")
 
@@ -124,12 +125,6 @@ def test_address_of_another_form_is_refused(home: Path, address: str) -> None:
 # --- paths
 
 
-@pytest.mark.parametrize("folder", ["s3://bucket/run", "gs://bucket/run", "https://host/run"])
-def test_run_folder_at_a_url_is_refused(folder: str) -> None:
-    with pytest.raises(RunError, match="needs a file system"):
-        require_local_folder(Path(folder))
-
-
 def test_paths_of_an_experiment_are_all_that_it_names(tiny_folder: Path) -> None:
     experiment = tiny_experiment(tiny_folder)
     found = paths_of(experiment)
@@ -168,6 +163,19 @@ def test_shared_folder_passes_and_nothing_is_left_in_it(tmp_path: Path, other_ma
     (run / "kept").write_text("")
     check_paths_on_nodes(run)
     assert [path.name for path in run.iterdir()] == ["kept"]
+
+
+def test_url_that_all_machines_write_passes_and_nothing_is_left_there(
+    tmp_path: Path, other_machine: Callable[..., None]
+) -> None:
+    other_machine()
+    url = f"memory://{tmp_path.name}/run"
+    check_paths_on_nodes(Path(url))
+    assert list_files(url) == {}
+    other_machine(error="access to it is refused (403)")
+    with pytest.raises(RunError, match=rf"node2 .* cannot write to the run folder {url} \(access to it is refused"):
+        check_paths_on_nodes(Path(url))
+    assert list_files(url) == {}
 
 
 @pytest.mark.parametrize(

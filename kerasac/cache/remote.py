@@ -20,7 +20,18 @@ from kerasac.errors import RemoteError
 # A pathlib.Path keeps a URL but for its second slash: s3:/bucket/file. No shorter scheme, as C:/ is none.
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>[^/].*)", re.DOTALL)
 # What an ETag, a size and a time of change are called by the file systems of fsspec.
-_STATE = ("ETag", "etag", "size", "created", "Last-Modified", "LastModified", "last_modified", "mtime", "Content-MD5", "md5Hash")
+_STATE = (
+    "ETag",
+    "etag",
+    "size",
+    "created",
+    "Last-Modified",
+    "LastModified",
+    "last_modified",
+    "mtime",
+    "Content-MD5",
+    "md5Hash",
+)
 _SECRET = re.compile(
     r"(x-amz-|x-goog-).*|awsaccesskeyid|signature|sig|expires|policy|key-pair-id|(.*[-_])?token|"
     r"auth(orization)?|api[-_]?key|password|secret|credential",

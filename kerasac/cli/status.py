@@ -11,13 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kerasac.cache import shown as shown_place
+
 if TYPE_CHECKING:
     from kerasac.runs.status import RunStatus
 
 RUNS = Path("runs")
 Folders = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[FOLDER]...", help="Runs, studies, or folders that hold them; default: runs/."),
+    typer.Argument(
+        metavar="[FOLDER]...", help="Runs, studies, or folders that hold them, or the URL of one; default: runs/."
+    ),
 ]
 _STYLES = {"running": "cyan", "stopping": "yellow", "finished": "green", "failed": "red", "stopped": "yellow"}
 
@@ -88,6 +92,6 @@ def _say(text: str, console: Console, style: str = "") -> None:
 
 
 def shown(folder: Path) -> str:
-    """Return a folder as short as it can be named here."""
+    """Return a folder as short as it can be named here, or its URL."""
     here = Path.cwd()
-    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else shown_place(folder)

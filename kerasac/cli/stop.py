@@ -12,7 +12,7 @@ from kerasac.cli.status import RUNS, shown
 
 def stop(
     folder: Annotated[
-        Path | None, typer.Argument(help="Run or study; default: the one that is running below runs/.")
+        Path | None, typer.Argument(help="Run or study, or its URL; default: the one that is running below runs/.")
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until it has ended, or only ask it to stop.")

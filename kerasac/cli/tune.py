@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from kerasac.cache import shown, url_of
 from kerasac.cli.options import DataFolder, Overrides, Quiet, StopAfter, Verbose, open_console, set_volume
 from kerasac.cli.show import show_stopped
 
@@ -23,7 +24,8 @@ def tune(
     experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
     space: Annotated[Path, typer.Argument(help="What to try: a file of tune/, or your own (YAML, or .py with SPACE).")],
     out: Annotated[
-        Path | None, typer.Option(help="Study folder; default: runs/<experiment name>-<space name>.")
+        Path | None,
+        typer.Option(help="Study folder, or its URL (s3://…); default: runs/<experiment name>-<space name>."),
     ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Then cross-validate the best one: its test chromosomes are scored, once.")
@@ -76,25 +78,27 @@ def tune(
     if as_json:
         typer.echo((study.folder / "study.json").read_text(encoding="utf-8"))
     else:
-        _show(study, Console())
+        _show(study, folder, Console())
     if test and study.ranked and not study.unfinished:
-        _test(study, console)
+        _test(study, folder, console)
     raise typer.Exit(study.exit_status)
 
 
-def _test(study: Study, console: Console) -> None:
+def _test(study: Study, out: Path, console: Console) -> None:
     """Cross-validate the best configuration in its own folder: what is trained there is kept."""
     from kerasac.cli.show import show_cross_validation
     from kerasac.config import load_experiment
     from kerasac.runs.crossval import cross_validate
+    from kerasac.runs.run_at_url import run_place
     from kerasac.runs.study import WINNER
 
-    result = cross_validate(load_experiment(study.folder / WINNER), study.winner_folder, console=console)
+    with run_place(out, lambda _: None):  # the study's store gets it too
+        result = cross_validate(load_experiment(study.folder / WINNER), out / study.winner, console=console)
     show_cross_validation(result, Console())
     raise typer.Exit(result.exit_status)
 
 
-def _show(study: Study, console: Console) -> None:
+def _show(study: Study, out: Path, console: Console) -> None:
     """Print the ranking, what it is by, and how to go on."""
     n_units = study.n_trained + study.n_kept
     if study.ranked:
@@ -118,7 +122,7 @@ def _show(study: Study, console: Console) -> None:
     if not study.ranked:
         console.print("No configuration is complete yet; the same command goes on.", highlight=False)
         return
-    winner = shlex.quote(str(study.winner_folder))
+    winner = shlex.quote(str(study.winner_folder) if url_of(out) is None else shown(out / study.winner))
     console.print(f"Best:    {folder}/winner.yaml", highlight=False, soft_wrap=True)
     console.print(f"Test it: kerasac-ray cv {folder}/winner.yaml --out {winner}", highlight=False, soft_wrap=True)
 

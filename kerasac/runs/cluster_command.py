@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
-from kerasac.cache import location
-from kerasac.errors import ConfigError, suggest
-from kerasac.runs.cluster_nodes import require_local_folder
+from kerasac.cache import location, shown, url_of
+from kerasac.errors import ConfigError, RunError, suggest
+from kerasac.runs.mirror import working_folder
 
 _PROGRAM = "kerasac-ray"
+_AT_URLS = ("cv", "tune")  # commands whose --out may be a URL
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
@@ -29,7 +31,7 @@ def command_words(words: Sequence[str], known: Collection[str], *, elsewhere: bo
     ConfigError
         When the first word is neither.
     RunError
-        When the command would write its run to an object store.
+        When the command would write to a URL, which most cannot.
     """
     given = list(words[1:] if words[:1] == [_PROGRAM] else words)
     if not given:
@@ -38,8 +40,17 @@ def command_words(words: Sequence[str], known: Collection[str], *, elsewhere: bo
         raise ConfigError(f"{given[0]!r} is neither a command of kerasac-ray nor a program{suggest(given[0], known)}")
     for name, value in zip(given, [*given[1:], ""], strict=True):
         if name == "--out" or name.startswith("--out="):
-            require_local_folder(location(name.partition("=")[2] or value))
+            _check_out(given[0], location(name.partition("=")[2] or value), known)
     return given
+
+
+def _check_out(command: str, out: Path, known: Collection[str]) -> None:
+    url = url_of(out)
+    if url is None or command not in known:
+        return
+    if command not in _AT_URLS:
+        raise RunError(f"{command} cannot write to {shown(url)}, as {' and '.join(_AT_URLS)} can; choose another --out")
+    working_folder(url)
 
 
 def program_words(words: Sequence[str], known: Collection[str]) -> list[str]:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from kerasac import __version__
-from kerasac.cache import shown, url_of
-from kerasac.errors import RunError
+from kerasac.cache import read_small, remove_small, shown, url_of, write_small
+from kerasac.errors import RemoteError, RunError
 
 # Ray is imported where it is used: a process that needs no cluster need not take half a second for it.
 
@@ -23,8 +23,8 @@ PATIENCE_S = 60.0  # for a machine to start a worker and answer
 _SEEN_WITHIN_S = 10.0  # network file systems show a new file late
 _ENDS = 65_536  # bytes at each end of a file that are compared
 _WAY_OUT = (
-    "put it on a file system that every machine mounts at this path, or read inputs from s3:// or https://, which "
-    "each machine fetches itself"
+    "put it on a file system that every machine mounts at this path, read inputs from s3:// or https://, which each "
+    "machine fetches itself, and write runs to s3://"
 )
 
 logger = logging.getLogger(__name__)
@@ -42,49 +42,32 @@ class _Seen(NamedTuple):
 
     version: str
     probe: str | None
-    error: str  # of its own probe
+    error: str  # of reading the probe or writing its own
     inputs: dict[str, str | None]
 
 
-def require_local_folder(folder: Path) -> None:
-    """Raise when a run's folder is a URL: runs are written as files, renamed and locked, which object stores cannot.
-
-    Raises
-    ------
-    RunError
-        Says what to do instead.
-    """
-    url = url_of(folder)
-    if url is not None:
-        raise RunError(
-            f"a run cannot be written to {shown(url)}: it needs a file system. Write to a folder that all machines "
-            "mount (NFS, EFS, Filestore, FSx), and copy it when the run is done, e.g. `aws s3 sync runs/NAME "
-            "s3://BUCKET/NAME`"
-        )
-
-
 def check_paths_on_nodes(run_folder: Path, inputs: Iterable[Path] = ()) -> None:
-    """See that all other machines of the open Ray session have the run's folder and its inputs.
+    """See that all other machines of the open Ray session have the run's folder, or its URL, and its inputs.
 
     A file written here must be read there, and one written there must be read here. Inputs must be the same size, and
-    the same at both ends; of a folder, the same names. URLs are left out: each machine fetches them. Does nothing
-    where there is one machine.
+    the same at both ends; of a folder, the same names. URLs of inputs are left out: each machine fetches them. Does
+    nothing where there is one machine.
 
     Raises
     ------
     RunError
         Names the machine, the path and the way out.
     """
-    require_local_folder(run_folder)
     others = other_nodes()
     if not others:
         return
     wanted = {str(path.absolute()): None for path in inputs if url_of(path) is None}
     expected = {path: _facts(Path(path)) for path in wanted}
-    logger.info("looking at %s and %d inputs from %d other machines", run_folder, len(expected), len(others))
-    folder = run_folder.absolute()
-    made = not folder.exists()
-    with _probe(folder) as (probe, text):
+    logger.info("looking at %s and %d inputs from %d other machines", shown(run_folder), len(expected), len(others))
+    is_local = url_of(run_folder) is None
+    folder = run_folder.absolute() if is_local else run_folder
+    made = is_local and not folder.exists()
+    with _probe(folder, others) as (probe, text):
         for node, seen in zip(others, _ask(others, str(probe), list(expected)), strict=True):
             _check_version(node, seen)
             _check_folder(node, seen, folder, probe, text)
@@ -95,7 +78,7 @@ def check_paths_on_nodes(run_folder: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def check_experiment_on_nodes(experiment: BaseModel, run_folder: Path) -> None:
-    """Check the folder and every path that an experiment names; see :func:`check_paths_on_nodes`."""
+    """Check the folder, or URL, and every path that an experiment names; see :func:`check_paths_on_nodes`."""
     check_paths_on_nodes(run_folder, paths_of(experiment))
 
 
@@ -164,20 +147,30 @@ def wait_for_gpus(wanted: int, *, within_s: float) -> None:
 
 
 @contextlib.contextmanager
-def _probe(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Write a file that no other machine can have seen, and remove what was written beside it."""
+def _probe(folder: Path, nodes: Sequence[Node]) -> Iterator[tuple[Path, str]]:
+    """Write a file that no other machine can have seen, and remove what nodes wrote beside it."""
     text = secrets.token_hex(8)
     probe = folder / f".probe-{text}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write to the run folder {folder} ({error.strerror}); choose another --out") from error
+        write_small(probe, text)
+    except (OSError, RemoteError) as error:
+        raise RunError(
+            f"cannot write to the run folder {shown(folder)} ({_reason(error)}); choose another --out"
+        ) from error
     try:
         yield probe, text
     finally:
-        for path in folder.glob(f"{probe.name}*"):
-            path.unlink(missing_ok=True)
+        for path in (probe, *(_answer_to(probe, node.id) for node in nodes)):
+            remove_small(path)
+
+
+def _answer_to(probe: Path, node: str) -> Path:
+    """Return where a machine writes what it read."""
+    return probe.with_name(f"{probe.name}-{node}")
+
+
+def _reason(error: OSError | RemoteError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _ask(nodes: Sequence[Node], probe: str, inputs: list[str]) -> list[_Seen]:
@@ -214,17 +207,22 @@ def _answer(node: Node, answer: Any) -> _Seen:
 
 def _look(probe: str, node: str, inputs: list[str]) -> tuple[str, str | None, str, dict[str, str | None]]:
     """Run on another machine: read the probe, write one of its own, and look at the inputs."""
-    path, error = Path(probe), ""
-    until = time.monotonic() + _SEEN_WITHIN_S
-    while not path.exists() and time.monotonic() < until:
-        time.sleep(0.5)
-    text = path.read_text(encoding="utf-8") if path.exists() else None
-    if text is not None:
-        try:
-            path.with_name(f"{path.name}-{node}").write_text(text, encoding="utf-8")
-        except OSError as refused:
-            error = refused.strerror or str(refused)
+    path, text, error = Path(probe), None, ""
+    try:
+        text = _read_in_time(path)
+        if text is not None:
+            write_small(_answer_to(path, node), text)
+    except (OSError, RemoteError) as refused:
+        error = _reason(refused)
     return __version__, text, error, {name: _facts(Path(name)) for name in inputs}
+
+
+def _read_in_time(path: Path) -> str | None:
+    """Read a small file once it is seen here; None when it is not in time."""
+    until = time.monotonic() + _SEEN_WITHIN_S
+    while (text := read_small(path)) is None and time.monotonic() < until:
+        time.sleep(0.5)
+    return text
 
 
 def _check_version(node: Node, seen: _Seen) -> None:
@@ -235,16 +233,13 @@ def _check_version(node: Node, seen: _Seen) -> None:
 
 
 def _check_folder(node: Node, seen: _Seen, folder: Path, probe: Path, text: str) -> None:
-    if seen.probe != text:
-        raise RunError(f"{node.name} does not see what is written to the run folder {folder} here; {_WAY_OUT}")
+    name = shown(folder)
     if seen.error:
-        raise RunError(f"{node.name} cannot write to the run folder {folder} ({seen.error}); give it the right to")
-    back = probe.with_name(f"{probe.name}-{node.id}")
-    until = time.monotonic() + _SEEN_WITHIN_S
-    while not back.exists():
-        if time.monotonic() > until:
-            raise RunError(f"what {node.name} writes to the run folder {folder} is not seen here; {_WAY_OUT}")
-        time.sleep(0.5)
+        raise RunError(f"{node.name} cannot write to the run folder {name} ({seen.error}); give it the right to")
+    if seen.probe != text:
+        raise RunError(f"{node.name} does not see what is written to the run folder {name} here; {_WAY_OUT}")
+    if _read_in_time(_answer_to(probe, node.id)) is None:
+        raise RunError(f"what {node.name} writes to the run folder {name} is not seen here; {_WAY_OUT}")
 
 
 def _check_inputs(node: Node, seen: _Seen, expected: dict[str, str | None]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from kerasac.cache import remove
 from kerasac.config import Experiment
 from kerasac.errors import RunError
-from kerasac.runs.cluster_nodes import check_experiment_on_nodes, require_local_folder
+from kerasac.runs.cluster_nodes import check_experiment_on_nodes
 from kerasac.runs.heartbeat import heartbeat
 from kerasac.runs.launch import UnitAllotment, launch
 from kerasac.runs.listening import Listener, finish
@@ -23,9 +24,11 @@ from kerasac.runs.lock import run_lock
 from kerasac.runs.nodes import decode_on_other_nodes, node_shards
 from kerasac.runs.origin import check_folder, write_origin
 from kerasac.runs.progress import ProgressView
+from kerasac.runs.run_at_url import RunPlace, run_place
 from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.stopping import stopping
 from kerasac.runs.tracking import Tracker, flat_parameters
+from kerasac.runs.tracking_moved import follow
 from kerasac.runs.unit import Unit, is_done
 from kerasac.runs.unit_status import how_far
 from kerasac.steps.check import checked
@@ -60,8 +63,9 @@ def cross_validate(
 ) -> CrossValidation:
     """Train, predict and score every fold × seed of an experiment, then sum up.
 
-    Finished units in ``run_folder`` are kept, interrupted ones go on at their last epoch. It stops at the end of an
-    epoch when it is asked to: after ``stop_after_s``, or as :mod:`kerasac.runs.stopping` says.
+    ``run_folder`` may be the path of a URL, which a folder of this machine mirrors then. Finished units in it are kept,
+    interrupted ones go on at their last epoch. It stops at the end of an epoch when it is asked to: after
+    ``stop_after_s``, or as :mod:`kerasac.runs.stopping` says.
 
     Raises
     ------
@@ -70,9 +74,8 @@ def cross_validate(
     RunError
         After all units have ended, when some failed; finished ones are kept.
     """
-    require_local_folder(run_folder)
-    with closing_ray():
-        return _cross_validate(experiment, run_folder, console, stop_after_s)
+    with run_place(run_folder, partial(console.print, markup=False, highlight=False)) as place, closing_ray():
+        return _cross_validate(experiment, place, console, stop_after_s)
 
 
 class _Outcome(NamedTuple):
@@ -84,13 +87,13 @@ class _Outcome(NamedTuple):
 
 
 def _cross_validate(
-    experiment: Experiment, run_folder: Path, console: Console, stop_after_s: float | None
+    experiment: Experiment, place: RunPlace, console: Console, stop_after_s: float | None
 ) -> CrossValidation:
     started = time.monotonic()
     with node_shards() as shards:
         prepared = checked(experiment, shards)
-    run_folder = run_folder.resolve()
-    units = [Unit(fold, seed, str(run_folder)) for seed in experiment.seeds for fold in prepared.folds]
+    run_folder = place.folder.resolve()
+    units = [Unit(fold, seed, str(run_folder), url=place.url) for seed in experiment.seeds for fold in prepared.folds]
     _make(run_folder)
     outcome = _Outcome({})
     with run_lock(run_folder):
@@ -98,6 +101,8 @@ def _cross_validate(
         pending = [unit for unit in units if not is_done(unit.folder)]
         if pending or not (run_folder / "provenance.json").exists():
             write_origin(prepared, run_folder)
+            place.save()
+        follow(run_folder)
         tracker = Tracker(experiment, run_folder)
         summed_up = all((run_folder / name).exists() for name in ("summary.json", "report.html"))
         if pending or not summed_up or tracker.needs(units):
@@ -136,7 +141,7 @@ def _run(
     remove(scratch)
     with stopping(run_folder, after_s=limit[0], since=limit[1]) as stop, ray_session() as resources:
         stop.hold_signals()  # Ray has taken one
-        check_experiment_on_nodes(prepared.experiment, run_folder)
+        check_experiment_on_nodes(prepared.experiment, Path(pending[0].url or run_folder))
         allotment = UnitAllotment(compute, len(pending), resources, decoded=prepared.source.in_memory)
         logger.info("%d units, %s", len(pending), allotment.describe())
         decode_on_other_nodes(prepared.source)

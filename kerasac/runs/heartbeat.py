@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerasac.cache import write_whole
+from kerasac.cache import read_small, write_whole
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.stopping import Stopping, stop_reason
 from kerasac.runs.usage import Meter
@@ -104,17 +104,17 @@ def heartbeat(
 
 
 def read_heartbeat(folder: Path) -> Heartbeat | None:
-    """Return what a folder's driver last said; None when no driver of this version ever did.
+    """Return what the driver of a folder, or of a URL, last said; None when no driver of this version ever did.
 
     Raises
     ------
     ValueError
         When the file is none of ours.
     """
-    try:
-        said = json.loads((folder / STATUS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    text = read_small(folder / STATUS)
+    if text is None:
         return None
+    said = json.loads(text)
     try:
         command = Command(tuple(said["command"]["argv"]), said["command"]["cwd"])
         return Heartbeat(command=command, **{key: said[key] for key in _KEYS})

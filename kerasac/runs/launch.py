@@ -22,6 +22,7 @@ from kerasac.runs.stopping import stop_reason
 from kerasac.runs.tasks import Listed, Task, TaskSource
 from kerasac.runs.trial import help_unit, run_unit
 from kerasac.runs.unit import Event, Share, Unit
+from kerasac.runs.unit_mirror import bring
 from kerasac.steps.prepared import Prepared
 from kerasac.steps.trainers import open_group
 
@@ -146,7 +147,7 @@ def _train_worker_trial(config: dict[str, Any], *, shared: _Shared) -> None:
     """
     unit, prepared = shared.shelf.take(config["unit"])
     share = shared.share
-    remove_orphans(unit.folder)  # of an earlier attempt of this unit
+    remove_orphans(unit.place)  # of an earlier attempt of this unit
     trainer = DataParallelTrainer(
         _train_worker,
         train_loop_config={"prepared": prepared, "unit": unit, "share": share, "until": config["until"]},
@@ -171,7 +172,7 @@ def _train_worker(config: dict[str, Any]) -> None:
     prepared, unit, share, until = config["prepared"], config["unit"], config["share"], config["until"]
     context = train.get_context()
     if context.get_world_rank() == 0:
-        note_placement(unit.folder)
+        note_placement(unit.place)
     if context.get_world_size() == 1:
         run_unit(prepared, unit, share, train.report, until=until)
         return
@@ -206,14 +207,19 @@ class _Hearing(tune.Callback):  # type: ignore[misc]
         return {}  # Tune pickles its callbacks; the listener holds a screen and a store
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.listener.started(self._unit(trial), trial.config["until"])
+        unit = self._unit(trial)
+        bring(unit)
+        self.listener.started(unit, trial.config["until"])
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Event, **info: Any) -> None:
-        self.listener.heard(self._unit(trial), result)
+        unit, event = self._unit(trial), result.get("event")
+        if event in _ENDS:
+            bring(unit, event)
+        self.listener.heard(unit, result)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         unit = self._unit(trial)
-        remove_orphans(unit.folder)
+        remove_orphans(unit.place)
         cause = (str(trial.get_error()).strip().splitlines() or ["no message"])[-1]
         self.listener.died(unit, f"its process died {_RETRIES + 1} times ({cause})")
 

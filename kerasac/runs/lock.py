@@ -29,6 +29,17 @@ class Holder(NamedTuple):
         """Whether it is a process of this machine."""
         return self.host in ("", socket.gethostname())
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether this machine has a process of that number."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # another user's
+            return True
+        return True
+
     def __str__(self) -> str:
         return f"process {self.pid}" + ("" if self.is_here else f" on {self.host}")
 

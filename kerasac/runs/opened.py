@@ -10,6 +10,7 @@ from kerasac.cache import ShardMap, in_process
 from kerasac.config import Experiment
 from kerasac.errors import RunError
 from kerasac.genome.folds import SPLITS, Fold
+from kerasac.runs.run_at_url import fetched
 from kerasac.runs.unit import MARKER, Unit, is_done, read_marker
 from kerasac.steps.card import run_experiment
 from kerasac.steps.prepare import prepare
@@ -52,13 +53,14 @@ class OpenedRun:
 
 
 def open_run(path: Path) -> OpenedRun:
-    """Open a run's folder, or the folder of one of its units.
+    """Open a run's folder, or the folder of one of its units; of a URL, the run is fetched to the cache first.
 
     Raises
     ------
     RunError
         When it is neither, or holds no finished unit.
     """
+    path = fetched(path)
     if not path.is_dir():
         raise RunError(f"{path} is no folder of a run; name the --out of a cross-validation, or <run>/fold-0/seed-1234")
     path = path.resolve()

@@ -12,25 +12,24 @@ import ray
 from ray._raylet import PlacementGroupID
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 
-from kerasac.cache import write_whole
+from kerasac.cache import read_small, remove_small, write_small
 
 _NOTE = ".placement_group"
 
 
-def note_placement(folder: Path) -> None:
-    """Note, from the first trainer of a unit, what its trainers are placed by."""
+def note_placement(place: Path) -> None:
+    """Note at a unit's place, from its first trainer, what its trainers are placed by."""
     group = ray.util.get_current_placement_group()
     if group is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / _NOTE, f"{ray.get_runtime_context().gcs_address} {group.id.hex()}\n")
+        write_small(place / _NOTE, f"{ray.get_runtime_context().gcs_address} {group.id.hex()}\n")
 
 
-def remove_orphans(folder: Path) -> None:
-    """Remove what an earlier attempt of a unit left placed; its processes end with it."""
-    try:
-        address, group = (folder / _NOTE).read_text(encoding="utf-8").split()
-    except FileNotFoundError:
+def remove_orphans(place: Path) -> None:
+    """Remove what an earlier attempt of the unit at a place left placed; its processes end with it."""
+    note = read_small(place / _NOTE)
+    if note is None:
         return
+    address, group = note.split()
     if address == ray.get_runtime_context().gcs_address:  # else of a cluster that is gone
         remove_placement_group(PlacementGroup(PlacementGroupID.from_hex(group)))
-    (folder / _NOTE).unlink(missing_ok=True)
+    remove_small(place / _NOTE)

@@ -96,6 +96,8 @@ class ProgressView:
             return f"bias epoch {event['epoch']:.0f}/{line.epochs}  validation loss {event['val_loss']:.3f}"
         if kind == "bias":
             return f"bias model: {event['message']}"
+        if kind == "unsaved":
+            return f"goes on, though it cannot be saved now: {event['message']}"
         if kind == "done":
             return f"done: best epoch {line.best_epoch} of {line.epoch}"
         if kind == "paused":

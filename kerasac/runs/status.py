@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from kerasac.cache import shown, url_of
 from kerasac.errors import RunError
 from kerasac.runs.heartbeat import STATUS, Heartbeat, read_heartbeat
 from kerasac.runs.lock import LOCK, Holder, lock_holder
+from kerasac.runs.run_at_url import small_copy
 from kerasac.runs.stopping import stop_reason
 from kerasac.runs.unit_status import Expected, UnitStatus, expected_units, read_unit, started_units
 
@@ -144,7 +147,7 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
     RunError
         When a folder is not there, or none of them holds any.
     """
-    missing = [folder for folder in folders if not folder.is_dir()]
+    missing = [folder for folder in folders if url_of(folder) is None and not folder.is_dir()]
     if missing:
         raise RunError(f"{missing[0]} is no folder; name a run or study folder, or one that holds them")
     found = [path for folder in folders for path in _below(folder, _DEPTH)]
@@ -155,13 +158,17 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
 
 
 def read_status(folder: Path) -> RunStatus:
-    """Read how a run or a study stands now."""
-    kind = kind_of(folder)
-    if kind is None:
-        raise RunError(f"{folder} holds no run and no study; name a folder that `kerasac-ray cv` or `tune` wrote")
+    """Read how a run or a study stands now; of a URL, its small files are fetched."""
     driver, beat = _driver(folder)
     running = _running(beat) if driver is not None else frozenset()
-    units = tuple(read_unit(*unit, is_running=unit.name in running) for unit in _units(folder, kind))
+    with _files_of(folder) as files:
+        kind = kind_of(files)
+        if kind is None:
+            raise RunError(
+                f"{shown(folder)} holds no run and no study; name a folder that `kerasac-ray cv` or `tune` wrote"
+            )
+        units = tuple(read_unit(*unit, is_running=unit.name in running) for unit in _units(files, kind))
+        verdict = _read_verdict(files)
     total = beat.progress.get("units", {}).get("total") if beat is not None else None
     return RunStatus(
         folder=folder,
@@ -171,7 +178,7 @@ def read_status(folder: Path) -> RunStatus:
         driver=driver,
         heartbeat=beat,
         stop_reason=stop_reason(folder),
-        verdict=_read_verdict(folder),
+        verdict=verdict,
     )
 
 
@@ -180,6 +187,11 @@ def kind_of(folder: Path) -> Kind | None:
     if (folder / "experiment.yaml").exists() and (folder / "folds.json").exists():
         return "run"
     return "study" if any((folder / name).exists() for name in (VERDICT, STATUS, LOCK, "provenance.json")) else None
+
+
+def _files_of(folder: Path) -> AbstractContextManager[Path]:
+    url = url_of(folder)
+    return nullcontext(folder) if url is None else small_copy(url)
 
 
 def _units(folder: Path, kind: Kind) -> Iterator[Expected]:
@@ -191,7 +203,7 @@ def _units(folder: Path, kind: Kind) -> Iterator[Expected]:
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:
-    if kind_of(folder) is not None:
+    if url_of(folder) is not None or kind_of(folder) is not None:
         yield folder
     elif depth:
         for child in sorted(folder.iterdir()):
@@ -202,7 +214,7 @@ def _below(folder: Path, depth: int) -> Iterator[Path]:
 def _driver(folder: Path) -> tuple[Holder | None, Heartbeat | None]:
     """Return who works on a folder, and what the last driver said.
 
-    A file system may keep the locks of each machine to itself; then the heartbeat tells of other machines.
+    A file system may keep the locks of each machine to itself, and a URL has none; then the heartbeat tells.
     """
     try:
         beat = read_heartbeat(folder)
@@ -211,7 +223,8 @@ def _driver(folder: Path) -> tuple[Holder | None, Heartbeat | None]:
     holder = lock_holder(folder)
     if holder is None and beat is not None and beat.is_fresh:
         driver = Holder(beat.pid, beat.host)
-        return (None if driver.is_here else driver), beat
+        is_gone = driver.is_here and (url_of(folder) is None or not driver.is_alive)
+        return (None if is_gone else driver), beat
     return holder, beat
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kerasac.cache import write_whole
-from kerasac.errors import ConfigError, KerasacError
+from kerasac.cache import read_small, remove_small, write_small
+from kerasac.errors import ConfigError, KerasacError, RemoteError
 
 STOP = ".stop"
 CTRL_C = "Ctrl-C"
@@ -32,21 +32,25 @@ class StoppedError(KerasacError):
 
 
 def ask_to_stop(folder: Path, reason: str) -> None:
-    """Ask what runs in a run or study folder to stop, wherever it runs; ``reason`` is for people."""
-    write_whole(folder / STOP, reason + "\n")
+    """Ask what runs in a run or study folder, or at its URL, to stop, wherever it runs; ``reason`` is for people."""
+    write_small(folder / STOP, reason + "\n")
 
 
 def stop_reason(folder: Path) -> str | None:
-    """Return why a folder's run was asked to stop, or None; cheap enough for every epoch."""
+    """Return why a folder's run was asked to stop, or None; cheap enough for every epoch.
+
+    A URL that cannot be read asks nobody to stop.
+    """
     try:
-        return (folder / STOP).read_text(encoding="utf-8").strip() or "no reason given"
-    except FileNotFoundError:
+        text = read_small(folder / STOP)
+    except RemoteError:
         return None
+    return None if text is None else text.strip() or "no reason given"
 
 
 def clear_stop(folder: Path) -> None:
     """Take the request back."""
-    (folder / STOP).unlink(missing_ok=True)
+    remove_small(folder / STOP)
 
 
 def raise_if_stopped(folder: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rich.console import Console
 from kerasac.cache import remove, write_whole
 from kerasac.config.space import Space
 from kerasac.runs.budget import Budget, Spent
-from kerasac.runs.cluster_nodes import check_experiment_on_nodes, require_local_folder
+from kerasac.runs.cluster_nodes import check_experiment_on_nodes
 from kerasac.runs.heartbeat import Command, heartbeat
 from kerasac.runs.launch import UnitAllotment, launch_tasks
 from kerasac.runs.listening import Listener
@@ -24,6 +25,7 @@ from kerasac.runs.lock import run_lock
 from kerasac.runs.nodes import decode_on_other_nodes
 from kerasac.runs.progress import ProgressView
 from kerasac.runs.race import Race, levels_of, raced_epochs
+from kerasac.runs.run_at_url import RunPlace, run_place
 from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.stopping import Stopping, stopping
 from kerasac.runs.study_members import Members
@@ -31,6 +33,7 @@ from kerasac.runs.study_outcome import WINNER, Ending, Study, outcome, write_out
 from kerasac.runs.study_page import level_text, study_result
 from kerasac.runs.study_tasks import StudyTasks
 from kerasac.runs.study_verdict import objective_of, validation_means
+from kerasac.runs.tracking_moved import follow
 from kerasac.runs.unit import Unit, read_marker
 from kerasac.steps.study_page import write_study_page
 
@@ -52,7 +55,8 @@ def run_study(
 ) -> Study:
     """Train the configurations of a space on folds and seeds, and compare them on the validation chromosomes.
 
-    ``document`` is an experiment's keys, relative to ``base``. The test chromosomes are not read. What is finished in
+    ``document`` is an experiment's keys, relative to ``base``; ``folder`` may be the path of a URL, which a folder of
+    this machine mirrors then. The test chromosomes are not read. What is finished in
     ``folder`` is kept, what was interrupted goes on at its last epoch; further configurations may join. A race or a
     pruner gives up configurations early (:mod:`kerasac.runs.race`); after the ``budget`` no further unit is begun.
 
@@ -63,25 +67,26 @@ def run_study(
     RunError
         When no configuration could be finished, without having been asked to stop; finished units are kept.
     """
-    require_local_folder(folder)
     budget = budget or Budget()
     if budget.trials is not None:
         space = space.limited(budget.trials)
-    with closing_ray():
-        return _Run(document, base, space, folder.resolve(), name, console).run(budget, stop_after_s)
+    with run_place(folder, partial(console.print, markup=False, highlight=False)) as place, closing_ray():
+        return _Run(document, base, space, place, name, console).run(budget, stop_after_s)
 
 
 class _Run:
     """The parts of a study, in order."""
 
     def __init__(
-        self, document: Mapping[str, Any], base: Path, space: Space, folder: Path, name: str, console: Console
+        self, document: Mapping[str, Any], base: Path, space: Space, place: RunPlace, name: str, console: Console
     ) -> None:
-        self.space, self.folder, self.name, self.console = space, folder, name, console
+        self.space, self.place, self.name, self.console = space, place, name, console
+        self.folder = place.folder.resolve()
         self.started = time.monotonic()
         self.phases: dict[str, float] = {}
+        follow(self.folder)
         with self._phase("checking"):
-            self.members = Members(document, base, space, folder, name)
+            self.members = Members(document, base, space, self.folder, name, url=place.url)
         self.objective = objective_of(space, self.members.first.prepared)
 
     def run(self, budget: Budget, stop_after_s: float | None) -> Study:
@@ -89,6 +94,7 @@ class _Run:
         with run_lock(self.folder):
             self.members.start_folders()
             write_whole(self.folder / "provenance.json", json.dumps(self._provenance(), indent=1) + "\n")
+            self.place.save()
             n_kept = sum(unit.is_done for one in self.members.all for unit in one.units)
             with stopping(self.folder, after_s=stop_after_s, since=self.started) as stop:
                 tasks = self._tasks(budget, stop)
@@ -98,7 +104,7 @@ class _Run:
             write_outcome(study, self.members.by_name[study.winner].experiment if study.ranked else None)
             page = study_result(study, self.members.by_name, tasks, self.phases, self.name)
             write_study_page(page, self.folder, study.comparison)
-            if tasks.touched or failures:
+            if tasks.touched or failures or self._tracking_lacks(study):
                 self._close_tracking(study)
             return study
 
@@ -133,6 +139,14 @@ class _Run:
             tasks.join(member)
         return tasks
 
+    def _tracking_lacks(self, study: Study) -> bool:
+        """Whether MLflow was away when an earlier command ended; if so it is opened."""
+        read = [self.members.by_name[one.name] for one in study.read]
+        lacks = any(one.tracker.needs([unit for unit in one.units if unit.is_done]) for one in read)
+        if lacks:
+            self.members.open_tracking()
+        return lacks
+
     def _close_tracking(self, study: Study) -> None:
         if study.ranked:
             self._register(study)  # before its configuration's run is closed
@@ -140,7 +154,9 @@ class _Run:
             member = self.members.by_name[one.name]
             for unit in member.units:
                 state = read_marker(unit.folder).get("state")
-                if one.name in study.dropped and state == "paused":
+                if unit.is_done:
+                    member.tracker.catch_up(unit)
+                elif one.name in study.dropped and state == "paused":
                     member.tracker.drop(unit, study.dropped[one.name])
                 elif state == "started":
                     member.tracker.interrupt(unit)
@@ -165,7 +181,7 @@ class _Run:
             with self._phase("starting"):
                 resources = open_session.enter_context(ray_session())
                 stop.hold_signals()  # Ray has taken one
-                check_experiment_on_nodes(self.members.first.experiment, self.folder)
+                check_experiment_on_nodes(self.members.first.experiment, Path(self.place.url or self.folder))
             allotment = self._allotment(tasks, resources)
             with self._phase("decoding"):
                 for member in self.members.all:

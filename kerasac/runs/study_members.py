@@ -31,11 +31,22 @@ _ATTEMPTS = 20  # at a proposal that makes an experiment which is no other one's
 class Members:
     """The configurations of a study, by name; a search adds to them.
 
-    ``refused`` are proposals that made no experiment, and why. ``tracker`` is the study's own.
+    ``refused`` are proposals that made no experiment, and why. ``tracker`` is the study's own; ``url`` is what
+    mirrors the folder, if anything does.
     """
 
-    def __init__(self, document: Mapping[str, Any], base: Path, space: Space, folder: Path, name: str) -> None:
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        base: Path,
+        space: Space,
+        folder: Path,
+        name: str,
+        *,
+        url: str | None = None,
+    ) -> None:
         self.document, self.base, self.space, self.folder, self.name = document, base, space, folder, name
+        self.url = url
         self.by_name: dict[str, Member] = {}
         self.refused: dict[str, str] = {}
         self._said: dict[str, logging.LogRecord] = {}
@@ -155,7 +166,8 @@ class Members:
         if unknown:
             raise ConfigError(f"configuration {name} has {len(by_index)} folds, none of number {unknown[0]}")
         run_folder, seeds = str(self.folder / name), prepared.experiment.seeds
-        return tuple(Unit(by_index[i], seed, run_folder, name, tuning=True) for seed in seeds for i in wanted)
+        url = None if self.url is None else f"{self.url}/{name}"
+        return tuple(Unit(by_index[i], seed, run_folder, name, tuning=True, url=url) for seed in seeds for i in wanted)
 
     def _start_folder(self, member: Member) -> None:
         folder = self.folder / member.name

@@ -22,7 +22,8 @@ from kerasac.models.contract import Contract
 from kerasac.models.registry import register_classes
 from kerasac.runs.bias_stage import BIAS_CHECK, CORRECTED, CORRECTED_PREDICTIONS, make_bias_model
 from kerasac.runs.stopping import StoppedError, raise_if_stopped
-from kerasac.runs.unit import MARKER, PAUSED, TUNED, Report, Share, Unit, read_marker
+from kerasac.runs.unit import MARKER, PAUSED, TUNED, Event, Report, Share, Unit, read_marker
+from kerasac.runs.unit_mirror import LOCK, UnitMirror, bring, here
 from kerasac.runs.unit_scores import (
     BINNED_PREFIX,
     PREDICTIONS,
@@ -69,14 +70,21 @@ def run_unit(
     validation as it is, and goes on from there when it is asked for more.
 
     Reports ``{"event": "epoch", …}`` after every epoch (``bias epoch`` of a bias model, ``bias`` with its verdict),
-    ``stage`` when a part begins, and at the end ``done``, ``paused`` at the epoch asked for, ``stopped`` when the run
-    was asked to, or ``failed`` with a message. A failure's traceback is left
-    in the unit's ``error.txt``. With a ``group``, which this process leads, the model is trained by all of it;
-    :class:`LostError` is raised when one of it is gone.
+    ``stage`` when a part begins, ``unsaved`` when the run's URL cannot be reached for now, and at the end ``done``,
+    ``paused`` at the epoch asked for, ``stopped`` when the run was asked to, or ``failed`` with a message. A failure's
+    traceback is left in the unit's ``error.txt``. With a ``group``, which this process leads, the model is trained by
+    all of it; :class:`LostError` is raised when one of it is gone.
     """
+    unit = here(unit)
+    mirror = UnitMirror(unit, report)
     try:
-        with locked(unit.folder / ".lock"):  # an orphan of a killed run may still be finishing its epoch
-            _UnitRun(prepared, unit, share, report, group, until).run()
+        with locked(unit.folder / LOCK):  # an orphan of a killed run may still be finishing its epoch
+            mirror.fetch()
+            try:
+                _UnitRun(prepared, unit, share, report, mirror, group, until).run()
+            except StoppedError:
+                mirror.finish()
+                raise
     except StoppedError as stopped:
         report({"event": "stopped", "message": str(stopped)})
     except Exception as error:
@@ -84,6 +92,8 @@ def run_unit(
             raise group.failure from None
         with suppress(OSError):  # it may be the folder that cannot be written
             (unit.folder / "error.txt").write_text(traceback.format_exc())
+        with suppress(OSError, KerasacError):  # it may be the URL that cannot be written
+            mirror.save()
         report({"event": "failed", "message": _message(error, unit)})
 
 
@@ -92,14 +102,21 @@ def help_unit(prepared: Prepared, unit: Unit, share: Share, group: Group, *, unt
 
     Nothing is written to the unit's folder. An error that is the input's fault ends the group with its message.
     """
+    unit = here(unit)
     try:
         while group.hear() == _TRAIN:
-            _UnitRun(prepared, unit, share, lambda event: None, group, until).help_train()
+            bring(unit)
+            mirror = UnitMirror(unit, _hush)
+            _UnitRun(prepared, unit, share, _hush, mirror, group, until).help_train()
     except EndedError:
         group.answer()
     except KerasacError as error:
         group.end(str(error))
         group.on_signal()  # at the leader's report of this error
+
+
+def _hush(event: Event) -> None:
+    """Report nothing."""
 
 
 def _message(error: Exception, unit: Unit) -> str:
@@ -125,25 +142,26 @@ class _UnitRun:
         unit: Unit,
         share: Share,
         report: Report,
+        mirror: UnitMirror,
         group: Group | None = None,
         until: int | None = None,
     ) -> None:
         self.prepared, self.unit, self.share, self.report, self.group = prepared, unit, share, report, group
-        self.until = until
+        self.mirror, self.until = mirror, until
         self.experiment = prepared.experiment
         self.folder = unit.folder
         self.plan: Plan = prepared.plan(unit.fold, unit.seed)
         self.marker = read_marker(unit.folder)
-        self.training = UnitTraining(prepared, unit, share, report)
+        self.training = UnitTraining(prepared, unit, share, report, mirror)
 
     def run(self) -> None:
         if self.unit.is_done:
-            self.report({"event": "done", **self.marker})
+            self._end("done")
             return
         if self._is_paused():
-            self.report({"event": "paused", **self.marker})
+            self._end("paused")
             return
-        raise_if_stopped(self.unit.stop_folder)
+        raise_if_stopped(self.unit.stop_place)
         if not (self.folder / "model.keras").exists():
             (self.folder / VALID_SCORES).unlink(missing_ok=True)  # of a pause: what it is asked for now goes beyond
         (self.folder / "error.txt").unlink(missing_ok=True)
@@ -160,12 +178,17 @@ class _UnitRun:
                 before = self.marker.get("seconds", {})
                 took = before.get(stage, 0) + time.perf_counter() - started  # a training may go on after a pause
                 self._mark("started", seconds={**before, stage: round(took, 2)})
+                self.mirror.save()
             if self._is_paused():
                 self._mark(PAUSED)
-                self.report({"event": "paused", **self.marker})
+                self._end("paused")
                 return
         self._mark(TUNED if self.unit.tuning else "done", versions=versions())
-        self.report({"event": "done", **self.marker})
+        self._end("done")
+
+    def _end(self, event: str) -> None:
+        self.mirror.finish()
+        self.report({"event": event, **self.marker})
 
     def _is_paused(self) -> bool:
         """Whether the unit has been scored at the epoch that is asked for, its training going on beyond it."""

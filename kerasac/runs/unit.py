@@ -23,7 +23,8 @@ class Unit:
     """A fold and a seed, and the folder of the run that they belong to.
 
     ``configuration`` names the run among those of a study. ``tuning``: the unit ends with its scores on the validation
-    chromosomes; the test chromosomes are left alone.
+    chromosomes; the test chromosomes are left alone. ``url`` is where the run's folder is mirrored to, if anywhere:
+    then each machine has a ``run_folder`` of its own (:func:`kerasac.runs.unit_mirror.here`).
     """
 
     fold: Fold
@@ -31,6 +32,7 @@ class Unit:
     run_folder: str
     configuration: str = ""
     tuning: bool = False
+    url: str | None = None
 
     @property
     def title(self) -> str:
@@ -45,7 +47,20 @@ class Unit:
     @property
     def stop_folder(self) -> Path:
         """The folder whose stop file ends the unit after its epoch: the run's, or the study's."""
-        return Path(self.run_folder).parent if self.configuration else Path(self.run_folder)
+        return self._stopped_by(self.run_folder)
+
+    @property
+    def stop_place(self) -> Path:
+        """Where every machine finds that file: at the URL, or in that folder."""
+        return self._stopped_by(self.url or self.run_folder)
+
+    @property
+    def place(self) -> Path:
+        """Where every machine finds small files of the unit: at its URL, or in its folder."""
+        return Path(self.url or self.run_folder) / self.name
+
+    def _stopped_by(self, run: str) -> Path:
+        return Path(run).parent if self.configuration else Path(run)
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from kerasac.models.registry import build_model
 from kerasac.runs.bias_stage import with_bias
 from kerasac.runs.stopping import raise_if_stopped
 from kerasac.runs.unit import Report, Share, Unit
+from kerasac.runs.unit_mirror import UnitMirror
 from kerasac.sampling.batches import Array
 from kerasac.sampling.plan import Plan
 from kerasac.sampling.stream import stream_in_process, stream_through_ray
@@ -56,10 +57,10 @@ class Training:
 
 
 class UnitTraining:
-    """What trains a unit's models, with its share of the machine; epochs are reported to ``report``."""
+    """What trains a unit's models, with its share of the machine; epochs are saved and reported to ``report``."""
 
-    def __init__(self, prepared: Prepared, unit: Unit, share: Share, report: Report) -> None:
-        self.prepared, self.unit, self.share, self.report = prepared, unit, share, report
+    def __init__(self, prepared: Prepared, unit: Unit, share: Share, report: Report, mirror: UnitMirror) -> None:
+        self.prepared, self.unit, self.share, self.report, self.mirror = prepared, unit, share, report, mirror
         self.experiment = prepared.experiment
 
     def model(self, plan: Plan) -> Training:
@@ -129,8 +130,9 @@ class UnitTraining:
         )
 
         def on_epoch(row: Row) -> None:
+            self.mirror.save()
             self.report({"event": training.event, **row})
-            raise_if_stopped(self.unit.stop_folder)
+            raise_if_stopped(self.unit.stop_place)
 
         return train(fed, data, spec, training.folder, on_epoch=on_epoch, until=until)
 

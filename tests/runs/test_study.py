@@ -122,6 +122,28 @@ def test_a_study_goes_on_where_it_stopped_and_further_values_join(
     assert set(wider.ranked) == {"filters=2", "filters=6", "filters=3"}
 
 
+def test_what_mlflow_lacks_of_a_finished_study_the_same_command_sends(
+    done: Study, tiny_folder: Path, empty_store: Path, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    from kerasac.runs.tracking import RECORD, STORE, local_uri
+
+    folder = tmp_path / "study"
+    shutil.copytree(done.folder, folder, ignore=shutil.ignore_patterns("mlartifacts", STORE, RECORD))
+    shutil.copy(empty_store, folder / STORE)
+    assert study(tiny_folder, folder).n_trained == 0
+    client = MlflowClient(tracking_uri=local_uri(folder))
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    units = [run for run in runs if run.data.tags["kerasac.kind"] == "unit"]
+    assert len(units) == 4
+    assert all("valid.peaks.jsd_distance_mean" in run.data.metrics for run in units)
+    assert client.get_model_version_by_alias("tiny-study", "winner")
+    n_runs = len(runs)
+    assert study(tiny_folder, folder).n_trained == 0
+    assert len(client.search_runs([one.experiment_id for one in client.search_experiments()])) == n_runs
+
+
 def test_the_winner_goes_on_to_the_test_chromosomes_without_training_again(done: Study, tmp_path: Path) -> None:
     from kerasac.config import load_experiment
     from kerasac.runs.crossval import cross_validate
@@ -273,9 +295,9 @@ def test_beyond_the_budget_nothing_is_begun_and_all_is_kept(tiny_folder: Path, t
     assert json.loads((tmp_path / "study" / "study.json").read_text())["ranked"] == []
 
 
-def test_a_folder_that_is_no_file_system_is_refused_before_anything_else(tiny_folder: Path) -> None:
-    with pytest.raises(RunError, match="cannot be written to s3://bucket/study: it needs a file system"):
-        study(tiny_folder, Path("s3://bucket/study"))
+def test_a_url_that_takes_no_files_is_refused_before_anything_else(tiny_folder: Path) -> None:
+    with pytest.raises(RunError, match="cannot be written to https://host/study: a web server takes no files"):
+        study(tiny_folder, Path("https://host/study"))
 
 
 def test_what_is_said_of_the_data_is_said_once_and_not_of_each_configuration(

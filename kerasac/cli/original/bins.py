@@ -1,0 +1,116 @@
+"""Translate kerasAC's flags for files of labelled bins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kerasac.cli.original.flags import Given
+from kerasac.cli.original.lookups import Lookups
+from kerasac.errors import ConfigError
+
+SEQUENCE = "seq"
+OUTPUT = "labels"
+
+
+def bin_sections(given: Given, kind: str | None, base: Path, lookups: Lookups) -> tuple[dict[str, Any], list[str]]:
+    """Return labels, inputs, outputs and sampling of an experiment of bins, and remarks."""
+    train, valid = _labels(given)
+    found = lookups.labels(base / train)
+    columns = [value.split(",") for value in _column_names(given)]
+    tasks = columns[0] if columns else list(found.tasks)
+    output = {"name": OUTPUT, "source": tasks, "kind": kind or "classification"}
+    sampling, remarks = _sampling(given)
+    return {
+        "labels": {"train": train, **({"valid": valid} if valid else {})},
+        "inputs": _inputs(given, found.width_bp, columns, base, lookups),
+        "outputs": [output],
+        "sampling": sampling,
+    }, remarks
+
+
+def _labels(given: Given) -> tuple[str, str | None]:
+    """Return the file of training labels, and that of validation where it is another."""
+    train = _only(given, "output_train_path") or _only(given, "output_data_path")
+    valid = _only(given, "output_valid_path")
+    index = given.text("index_train_path") or given.text("index_data_path")
+    found = train or index or _data_path(given)
+    if found is None:
+        raise ConfigError(f"{given.command} needs labels of bins: --output_data_path")
+    if index and index != found:
+        raise ConfigError(
+            f"--index_data_path {index} chooses bins of {found}; here a file has the bins that it lists: cut the file"
+        )
+    return found, valid if valid != found else None
+
+
+def _inputs(
+    given: Given, width_bp: int, columns: Sequence[Sequence[str]], base: Path, lookups: Lookups
+) -> list[dict[str, Any]]:
+    sources = given.texts("input_train_path") or given.texts("input_data_path") or (SEQUENCE,)
+    held_out = given.texts("input_valid_path") or sources
+    wanted = given.whole("num_inputs")
+    if wanted is not None and wanted != len(sources):
+        raise ConfigError(f"--num_inputs is {wanted}, but {len(sources)} are named: {', '.join(sources)}")
+    if len(held_out) != len(sources):
+        raise ConfigError(f"--input_valid_path names {len(held_out)} inputs, --input_train_path {len(sources)}")
+    inputs = []
+    for place, (source, other) in enumerate(zip(sources, held_out, strict=True)):
+        if source == SEQUENCE:
+            inputs.append({"name": "sequence", "source": SEQUENCE, "flank": width_bp // 2})
+            continue
+        names = list(columns[place]) if place < len(columns) else list(lookups.labels(base / source).tasks)
+        valid = {"valid_file": other} if other != source else {}
+        inputs.append({"name": f"values-{place}" if place > 1 else "values", "source": names, "file": source, **valid})
+    return inputs
+
+
+def _sampling(given: Given) -> tuple[dict[str, Any], list[str]]:
+    """Return the sampling section.
+
+    kerasAC's n thresholds cut bins into n parts, from each threshold to the next and from the last on, and its n - 1
+    ratios are the shares of all parts but the last. Here thresholds cut off the parts above the first one.
+    """
+    thresholds = given.numbers("upsample_thresh_list_train")
+    remarks = []
+    bins: dict[str, Any] = {}
+    if thresholds:
+        bins = {"thresholds": list(thresholds[1:]), "ratios": _shares(given, "train", thresholds)}
+        held_out = given.numbers("upsample_thresh_list_eval")
+        if held_out:
+            if held_out != thresholds:
+                raise ConfigError(
+                    "--upsample_thresh_list_eval differs from --upsample_thresh_list_train; give both alike"
+                )
+            bins["valid_ratios"] = _shares(given, "eval", thresholds)
+        remarks.append(f"bins below {thresholds[0]:g} are drawn with those of the first part")
+    sizes = {"train_size": given.whole("num_train"), "valid_size": given.whole("num_valid")}
+    return {"bins": bins, **sizes, "reverse_complement": given.is_on("revcomp")}, remarks
+
+
+def _shares(given: Given, split: str, thresholds: Sequence[float]) -> list[float]:
+    ratios = given.numbers(f"upsample_ratio_list_{split}")
+    n = len(thresholds) - 1
+    if not ratios:
+        ratios = (1 / n,) * n if n else ()
+    if len(ratios) != n:
+        raise ConfigError(
+            f"--upsample_ratio_list_{split} has {len(ratios)} values for {len(thresholds)} thresholds; it has one less"
+        )
+    return [*ratios[1:], round(1 - sum(ratios), 12)] if n else []
+
+
+def _column_names(given: Given) -> tuple[str, ...]:
+    return given.texts("hdf5_tasks") or given.texts("tasks") or given.texts("index_tasks")
+
+
+def _only(given: Given, name: str) -> str | None:
+    paths = given.texts(name)
+    if len(set(paths)) > 1:
+        raise ConfigError(f"--{name} names {len(paths)} files; models of bins have one output here")
+    return paths[0] if paths else None
+
+
+def _data_path(given: Given) -> str | None:
+    return given.text("data_path") if any(flag.name == "data_path" for flag in given.flags) else None

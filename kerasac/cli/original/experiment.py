@@ -1,0 +1,247 @@
+"""Translate a training of kerasAC into an experiment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasac.cli.original.architectures import ARCHITECTURES, Architecture, find_architecture, model_sections
+from kerasac.cli.original.bins import bin_sections
+from kerasac.cli.original.flags import Given
+from kerasac.cli.original.folds import ChosenFold, training_fold
+from kerasac.cli.original.lookups import Lookups
+from kerasac.cli.original.tracks import datasets_of, read_tracks
+from kerasac.config import Experiment, make_experiment
+from kerasac.errors import ConfigError
+
+FOLD_FILE = "folds.json"
+_LABELS = ("output_data_path", "output_train_path", "index_data_path", "index_train_path", "data_path")
+
+
+@dataclass(frozen=True)
+class Translation:
+    """The keys of an experiment, the fold of it that the command trains, and what is to be said.
+
+    ``own`` is a user's file of kerasAC's kind, which an architecture is to be made of.
+    """
+
+    document: dict[str, Any]
+    chosen: ChosenFold
+    remarks: tuple[str, ...]
+    own: Path | None = None
+
+    def experiment(self, changes: Mapping[str, Any], *, base: Path, origin: str) -> Experiment:
+        """Return the checked experiment, with some sections replaced."""
+        return make_experiment({**self.document, **changes}, base=base, origin=origin)
+
+
+def training_translation(
+    given: Given, lookups: Lookups, *, base: Path = Path(), chosen: ChosenFold | None = None
+) -> Translation:
+    """Translate the flags of a training; relative paths are relative to ``base``, the fold is ``chosen`` or a flag's.
+
+    Raises
+    ------
+    ConfigError
+        For what is missing, contradicts itself or has no counterpart here.
+    """
+    store = given.text("tdb_array")
+    architecture, own = _architecture(given)
+    _check_kind(given, architecture, own, binned=store is None)
+    parameters = given.text("model_params")
+    if own is None:
+        values = lookups.parameters(base / parameters) if parameters else {}
+        sections, remarks = model_sections(architecture, values)
+    else:
+        sections, remarks = _own_sections(given, own, lookups.parameters(base / parameters) if parameters else {})
+    if store is not None:
+        data, more = _window_sections(given, base, lookups)
+    else:
+        data, more = bin_sections(given, architecture.kind, base, lookups)
+    _check_tasks(given, data, own)
+    chosen = chosen or training_fold(given, base / store if store else None, lookups)
+    document = {
+        "name": experiment_name(given.needed("model_prefix")),
+        "genome": _genome(given),
+        **data,
+        **_with_class_weights(given, sections),
+        "training": _training(given),
+        "folds": chosen.section(FOLD_FILE),
+        "seeds": [given.whole("seed")],
+    }
+    return Translation(document, chosen, (*remarks, *more), own)
+
+
+def experiment_name(prefix: str) -> str:
+    """Make a name of the last part of a prefix."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(prefix).name).strip("-._")
+    return name or "model"
+
+
+def _genome(given: Given) -> dict[str, str]:
+    sizes = given.text("chrom_sizes")
+    return {"fasta": given.needed("ref_fasta"), **({"chrom_sizes": sizes} if sizes else {})}
+
+
+def window_datasets(given: Given, tracks: list[dict[str, Any]], base: Path, lookups: Lookups) -> tuple[str, ...]:
+    """Return the datasets of an experiment of windows: named, by number, or all of the array, as in kerasAC."""
+    named = datasets_of(given, tracks)
+    if named:
+        return named
+    there = lookups.datasets(base / given.needed("tdb_array"))
+    places = given.texts("task_indices")
+    try:
+        return tuple(there[int(place)] for place in places) or there
+    except (IndexError, ValueError):
+        raise ConfigError(f"--task_indices {' '.join(places)}: the array has the datasets {', '.join(there)}") from None
+
+
+def track_sections(given: Given, base: Path, lookups: Lookups) -> dict[str, Any]:
+    """Return store, datasets, inputs and outputs of an experiment of windows."""
+    inputs, outputs = read_tracks(given, "input"), read_tracks(given, "output")
+    datasets = window_datasets(given, [*inputs, *outputs], base, lookups)
+    for track in (*inputs, *outputs):
+        if tuple(track.get("dataset", ())) == datasets:
+            del track["dataset"]
+    return {
+        "store": given.needed("tdb_array"),
+        "datasets": list(datasets),
+        "inputs": [_named_first(track) for track in inputs],
+        "outputs": [_named_first(track) for track in outputs],
+    }
+
+
+def _named_first(track: dict[str, Any]) -> dict[str, Any]:
+    return {"name": track["name"], **track}
+
+
+def _window_sections(given: Given, base: Path, lookups: Lookups) -> tuple[dict[str, Any], list[str]]:
+    sections = track_sections(given, base, lookups)
+    bed = _bed(given)
+    sampling, remarks = _regions(given, bed) if bed else _positions(given)
+    ambiguous = given.text("tdb_ambig_attribute")
+    sampling |= {"ambiguous": ambiguous} if ambiguous else {}
+    sampling["reverse_complement"] = given.is_on("revcomp")
+    return {**sections, "sampling": sampling}, remarks
+
+
+def _positions(given: Given) -> tuple[dict[str, Any], list[str]]:
+    """Setting 1: positions of an attribute."""
+    attribute = given.text("tdb_partition_attribute_for_upsample")
+    ratios = given.numbers("upsample_ratio_list_train")
+    if attribute is None or not ratios or not ratios[0]:
+        raise ConfigError(
+            "no peaks are named: windows of the whole genome, of which few have counts, are not trained on here; give "
+            "--tdb_partition_attribute_for_upsample and --upsample_ratio_list_train, or --bed_regions"
+        )
+    threshold = given.number("tdb_partition_thresh_for_upsample")
+    peaks = {"attribute": attribute, "threshold": 1.0 if threshold is None else threshold, "ratio": ratios[0]}
+    remarks = []
+    held_out = given.numbers("upsample_ratio_list_eval")
+    if held_out[:1] != ratios[:1]:
+        said = f"{held_out[0]:g}" if held_out else "not given"
+        remarks.append(
+            f"--upsample_ratio_list_eval ({said}): validation has the share of peaks that training has, {ratios[0]:g}"
+        )
+    return {"peaks": peaks, "train_size": given.whole("num_train"), "valid_size": given.whole("num_valid")}, remarks
+
+
+def _regions(given: Given, bed: str) -> tuple[dict[str, Any], list[str]]:
+    """Setting 2: regions of a BED file; an epoch is each of them once, unless its size is given."""
+    center = given.text("bed_regions_center") or "summit"
+    remarks = []
+    jitter = given.whole("bed_regions_jitter") or 1
+    if jitter > 1:
+        said = (
+            "every epoch draws a new base of each region, once"
+            if center == "random"
+            else f"in kerasAC too it goes with --bed_regions_center random, not with {center}"
+        )
+        remarks.append(f"--bed_regions_jitter {jitter}: {said}")
+    sizes = {ours: given.whole(name) for ours, name in (("train_size", "num_train"), ("valid_size", "num_valid"))}
+    asked = {
+        ours: size
+        for (ours, size), name in zip(sizes.items(), ("num_train", "num_valid"), strict=True)
+        if given.has(name)
+    }
+    return {"regions": {"bed": bed, "center": center}, **asked}, remarks
+
+
+def _bed(given: Given) -> str | None:
+    bed, train, valid = (given.text(name) for name in ("bed_regions", "bed_regions_train", "bed_regions_validate"))
+    if train != valid:
+        raise ConfigError(
+            "--bed_regions_train and --bed_regions_validate differ; the folds divide regions by chromosome: put both "
+            "into one file and give it as --bed_regions"
+        )
+    if bed and train:
+        raise ConfigError("--bed_regions and --bed_regions_train are both given; give the first alone")
+    return bed or train
+
+
+def _training(given: Given) -> dict[str, Any]:
+    weights = given.text("weights") or given.text("load_model_hdf5")
+    return {
+        "epochs": given.whole("epochs"),
+        "batch_size": given.whole("batch_size"),
+        "patience": given.whole("patience"),
+        "lr_patience": given.whole("patience_lr"),
+        **({"tensorboard": True} if given.is_on("tensorboard") else {}),
+        **({"initialize": weights} if weights and not weights.endswith(".npz") else {}),
+    }
+
+
+def _with_class_weights(given: Given, sections: dict[str, Any]) -> dict[str, Any]:
+    """Add weights of classes to the loss, and published initial weights to the model."""
+    found = {name: dict(section) for name, section in sections.items()}
+    file = given.text("w1_w0_file")
+    if file or given.is_on("weighted"):
+        found["loss"] = {**found.get("loss", {}), "class_weights": file or "auto"}
+    weights = given.text("weights")
+    if weights and weights.endswith(".npz"):
+        found["model"]["initial_weights"] = weights
+    return found
+
+
+def _architecture(given: Given) -> tuple[Architecture, Path | None]:
+    file = given.text("architecture_from_file")
+    if file is not None:
+        return Architecture("own", kind="classification"), Path(file)
+    return find_architecture(given.text("architecture_spec") or ""), None
+
+
+def _own_sections(given: Given, own: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return sections of a user's own architecture; weights of its losses are those of its parameters."""
+    del given
+    weights = {
+        ours: float(parameters[name])
+        for name, ours in (("profile_loss_weight", "profile"), ("counts_loss_weight", "counts"))
+        if name in parameters
+    }
+    remark = f"--architecture_from_file {own}: the losses are those of this package, whatever the file compiles"
+    return {"model": {"architecture": f"{own}:build"}, "loss": {"profile": 1.0, "counts": 1.0, **weights}}, [remark]
+
+
+def _check_kind(given: Given, architecture: Architecture, own: Path | None, *, binned: bool) -> None:
+    """Refuse an architecture of profiles with bins, or the other way round; where neither is named, say so."""
+    if binned and not any(given.has(name) for name in _LABELS):
+        raise ConfigError(f"{given.command} needs --tdb_array, or labels of bins: --output_data_path")
+    if own is not None or architecture.profile != binned:
+        return
+    needs = "--tdb_array" if architecture.profile else "--output_data_path"
+    fitting = ", ".join(name for name, one in ARCHITECTURES.items() if one.profile != binned)
+    name = given.text("architecture_spec")
+    raise ConfigError(f"--architecture_spec {name} needs {needs}; with what is given go {fitting}")
+
+
+def _check_tasks(given: Given, data: Mapping[str, Any], own: Path | None) -> None:
+    n_tasks = given.whole("num_tasks")
+    if n_tasks is None or own is not None:
+        return
+    for output in data["outputs"]:
+        n_channels = len(output["source"]) * max(1, len(output.get("dataset", data.get("datasets", ()))))
+        if n_tasks != n_channels:
+            raise ConfigError(f"--num_tasks is {n_tasks}, but output {output['name']} has {n_channels} channels")

@@ -1,0 +1,67 @@
+"""Look up in files what a command line of kerasAC leaves to them; a translation needs no more than this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from kerasac.cli.original.architectures import read_parameters
+from kerasac.errors import ConfigError
+
+
+class LabelFile(NamedTuple):
+    """Tasks of a file of labelled bins, and the width of its bins with their flanks."""
+
+    tasks: tuple[str, ...]
+    width_bp: int
+
+
+class Lookups:
+    """The files as they are; tests put others in their place."""
+
+    def datasets(self, store: Path) -> tuple[str, ...]:
+        """Return the datasets of an array, in the order of its task axis."""
+        from kerasac.store.schema import read_layout
+
+        return read_layout(str(store)).datasets
+
+    def chromosomes(self, store: Path | None, fasta: Path) -> tuple[str, ...]:
+        """Return the chromosomes of an array, or of a FASTA."""
+        if store is None:
+            from kerasac.genome.sequence import fasta_assembly
+
+            return fasta_assembly(fasta).names
+        from kerasac.store.schema import read_layout
+
+        return read_layout(str(store)).assembly.names
+
+    def labels(self, path: Path) -> LabelFile:
+        """Return what a file of labelled bins holds."""
+        from kerasac.store.labels.table import open_table
+
+        if not path.is_file():
+            raise ConfigError(f"label file {path} does not exist")
+        if path.suffix not in (".hdf5", ".h5"):
+            return _of_text(path)
+        with open_table(path) as table:
+            records = table.dataset[:1]
+            if not len(records):
+                raise ConfigError(f"{path} has no bins")
+            start, end = (int(table.column(records, name)[0]) for name in ("START", "END"))
+            return LabelFile(table.tasks, end - start)
+
+    def parameters(self, path: Path) -> Mapping[str, str]:
+        """Return the names and values of a table of model parameters."""
+        return read_parameters(path)
+
+
+def _of_text(path: Path) -> LabelFile:
+    import pandas as pd
+
+    first = pd.read_csv(path, sep="\t", nrows=1)
+    chrom, start, end, *tasks = first.columns
+    del chrom
+    if not len(first):
+        raise ConfigError(f"{path} has no bins")
+    return LabelFile(tuple(tasks), int(first[end].iloc[0]) - int(first[start].iloc[0]))

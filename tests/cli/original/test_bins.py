@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from binned import make_binned_files
+
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of labelled bins of the tiny genome."""
+    folder = tmp_path_factory.mktemp("bins")
+    make_binned_files(folder)
+    return folder
+
+
+def files(data: Path) -> str:
+    return (
+        f"--ref_fasta {data / 'genome.fa'} --input_data_path seq {data / 'gc.tsv'} --output_data_path "
+        f"{data / 'labels.tsv'} --num_inputs 2 --num_outputs 1"
+    )
+
+
+TRAIN = (
+    "--num_train 64 --num_valid 64 --batch_size 16 --epochs 1 --upsample_thresh_list_train 0 0.5 "
+    "--upsample_ratio_list_train 0.6 --upsample_thresh_list_eval 0 0.5 --upsample_ratio_list_eval 0.9 "
+    "--num_tasks 2 --architecture_spec functional_basset_classification_gc_corrected --expand_dims"
+)
+
+
+def test_bins_are_trained_predicted_and_scored(data: Path, tmp_path: Path, command: Run) -> None:
+    prefix = tmp_path / "b"
+    assert command("kerasAC_train", f"{files(data)} {TRAIN} --fold 1 --genome hg38 --model_prefix {prefix}") == 0
+    line = f"{files(data)} --predict_chroms chr2 --predictions_and_labels_hdf5 {prefix}"
+    for model in (f"--load_model_hdf5 {prefix}.hdf5", f"--json {prefix}.arch --weights {prefix}.weights"):
+        assert command("kerasAC_predict_hdf5", f"{line} {model}") == 0
+    labels, predicted = (pd.read_hdf(f"{prefix}.{kind}.0", "data") for kind in ("labels", "predictions"))
+    table = pd.read_csv(data / "labels.tsv", sep="\t").set_index(["CHR", "START", "END"]).loc[["chr2"]]
+    assert labels.index.equals(predicted.index)
+    np.testing.assert_array_equal(labels.to_numpy(), table.to_numpy(dtype=np.float32))
+    assert ((predicted > 0) & (predicted < 1)).all(axis=None)
+    logits = f"{line} --load_model_hdf5 {prefix}.hdf5 --calibrate_classification"
+    assert command("kerasAC_predict_hdf5", logits) == 0
+    found = pd.read_hdf(f"{prefix}.predictions.logits.0", "data")
+    np.testing.assert_allclose(1 / (1 + np.exp(-found.to_numpy())), predicted.to_numpy(), atol=1e-5)
+
+
+@pytest.mark.ray
+def test_folds_leave_what_each_of_them_would(data: Path, tmp_path: Path, command: Run) -> None:
+    prefix, scores = tmp_path / "b", tmp_path / "scores"
+    line = (
+        f"{files(data)} {TRAIN} --assembly hg38 --splits 1 2 --model_prefix {prefix} --predictions_and_labels_hdf5 "
+        f"{tmp_path / 'p'} --performance_metrics_classification_file {scores}"
+    )
+    assert command("kerasAC_cross_validate", line) == 0
+    for fold in (1, 2):
+        for path in (f"{prefix}.{fold}.hdf5", f"{prefix}.{fold}.log", f"{tmp_path}/p.{fold}.labels.0"):
+            assert Path(path).exists(), path
+        table = pd.read_csv(f"{scores}.{fold}", sep="\t", index_col=0)
+        assert list(table.columns) == ["strong", "peak"]
+        predicted = pd.read_hdf(f"{tmp_path}/p.{fold}.predictions.0", "data")
+        assert set(predicted.index.get_level_values("CHR")) == {f"chr{fold + 1}"}
+    assert (tmp_path / "b.kerasac-ray" / "report.html").exists()

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from original_commands import INPUTS, OUTPUTS, TRAIN, KnownFiles, changed, given
+
+from kerasac.cli.original.experiment import training_translation
+from kerasac.config import make_experiment
+from kerasac.errors import ConfigError
+
+BINS = (
+    "--model_prefix out/bins.0 --ref_fasta genome.fa --input_data_path seq gc.hdf5 --output_data_path labels.hdf5 "
+    "--num_inputs 2 --num_outputs 1 --fold 0 --genome hg38 --architecture_spec functional_basset_classification_1D"
+)
+
+
+def document(line: str, parameters: dict[str, str] | None = None) -> dict[str, Any]:
+    translation = training_translation(given("kerasAC_train", line), KnownFiles(parameters))
+    make_experiment(translation.document, base=Path(), origin="test")
+    return translation.document
+
+
+def remarks(line: str) -> list[str]:
+    return list(training_translation(given("kerasAC_train", line), KnownFiles()).remarks)
+
+
+def test_chipseq_command_is_an_experiment_of_three_inputs():
+    made = document(TRAIN, {"filters": "8", "counts_loss_weight": "2.5"})
+    assert [track["name"] for track in made["inputs"]] == ["sequence", "control_profile", "control_logcount"]
+    assert [track["name"] for track in made["outputs"]] == ["profile_predictions", "logcount_predictions"]
+    assert made["outputs"][1] == {
+        "name": "logcount_predictions",
+        "source": ["count_bigwig_plus_5p", "count_bigwig_minus_5p"],
+        "flank": 100,
+        "aggregate": "sum",
+        "transform": "log",
+        "pseudocount": 0.001,
+        "min": 4.6,
+        "max": 11.5,
+    }
+    assert made["datasets"] == ["K562"]
+    assert made["sampling"]["peaks"] == {"attribute": "overlap_peak", "threshold": 1.0, "ratio": 1.0}
+    assert (made["sampling"]["train_size"], made["sampling"]["reverse_complement"]) == (200, True)
+    assert made["model"] == {
+        "architecture": "bpnet",
+        "filters": 8,
+        "dilated_layers": 6,
+        "first_kernel": 21,
+        "profile_kernel": 75,
+    }
+    assert made["loss"] == {"profile": 1.0, "counts": 2.5}
+    assert made["training"] == {"epochs": 40, "batch_size": 50, "patience": 3, "lr_patience": 2}
+    assert (made["folds"], made["seeds"], made["name"]) == ({"scheme": "kerasac-10"}, [1234], "K562.1")
+
+
+def test_fold_is_the_one_of_kerasacs_table():
+    chosen = training_translation(given("kerasAC_train", TRAIN), KnownFiles()).chosen
+    assert (chosen.fold.index, chosen.fold.test, chosen.fold.valid) == (1, ("chr2", "chr19"), ("chr1",))
+
+
+def test_named_chromosomes_leave_the_rest_to_test_on():
+    line = changed(TRAIN, fold=None, genome=None, train_chroms="chr1", validation_chroms="chr3")
+    chosen = training_translation(given("kerasAC_train", line), KnownFiles()).chosen
+    assert (chosen.scheme, chosen.fold.train, chosen.fold.valid, chosen.fold.test) == (
+        None,
+        ("chr1",),
+        ("chr3",),
+        ("chr2",),
+    )
+
+
+def test_later_names_of_datasets_are_the_same_experiment():
+    plain = document(TRAIN)
+    later = changed(
+        TRAIN,
+        tasks=None,
+        tdb_input_datasets="seq K562,K562 K562,K562",
+        tdb_output_datasets="K562,K562 K562,K562",
+        tdb_partition_datasets_for_upsample="K562",
+    )
+    assert document(later) == plain
+
+
+def test_a_dataset_of_its_own_stays_with_its_track():
+    line = changed(TRAIN, tdb_input_datasets="seq GM12878,GM12878 GM12878")
+    made = document(line)
+    assert made["datasets"] == ["K562"]
+    assert [track.get("dataset") for track in made["inputs"]] == [None, ["GM12878"], ["GM12878"]]
+    assert "dataset" not in made["outputs"][0]
+
+
+def test_without_names_all_datasets_of_the_array_are_read_as_in_kerasac():
+    line = changed(TRAIN, tasks=None, num_tasks="4")
+    assert document(line)["datasets"] == ["K562", "GM12878"]
+    assert document(changed(line, task_indices="1", num_tasks="2"))["datasets"] == ["GM12878"]
+
+
+def test_values_by_channel_are_as_good_as_one_for_all():
+    by_channel = changed(
+        TRAIN,
+        tdb_output_flank="100,100 100,100",
+        tdb_output_aggregation="None,None sum,sum",
+        tdb_output_transformation="None,None log,log",
+    )
+    assert document(by_channel) == document(TRAIN)
+
+
+def test_regions_are_each_taken_once_unless_a_size_is_given():
+    regions = changed(
+        TRAIN,
+        tdb_partition_attribute_for_upsample=None,
+        upsample_ratio_list_train=None,
+        num_train=None,
+        num_valid=None,
+        bed_regions="peaks.bed",
+        bed_regions_center="random",
+        bed_regions_jitter="5",
+    )
+    made = document(regions)
+    assert made["sampling"]["regions"] == {"bed": "peaks.bed", "center": "random"}
+    assert "train_size" not in made["sampling"]
+    assert document(f"{regions} --num_train 7")["sampling"]["train_size"] == 7
+    assert any("every epoch draws a new base" in line for line in remarks(regions))
+
+
+def test_validation_has_the_share_of_training_and_it_is_said():
+    assert remarks(TRAIN) == []
+    assert any(
+        "--upsample_ratio_list_eval (0.5)" in line for line in remarks(changed(TRAIN, upsample_ratio_list_eval="0.5"))
+    )
+
+
+def test_bins_have_the_width_of_their_file():
+    made = document(BINS)
+    assert made["inputs"] == [
+        {"name": "sequence", "source": "seq", "flank": 500},
+        {"name": "values", "source": ["A", "B"], "file": "gc.hdf5"},
+    ]
+    assert made["outputs"] == [{"name": "labels", "source": ["A", "B"], "kind": "classification"}]
+    assert (made["labels"], made["model"]["architecture"]) == ({"train": "labels.hdf5"}, "basset")
+
+
+def test_columns_of_each_file_are_named_by_its_place():
+    made = document(f"{BINS} --tasks A gc")
+    assert (made["outputs"][0]["source"], made["inputs"][1]["source"]) == (["A"], ["gc"])
+
+
+def test_shares_of_bins_are_those_of_the_parts_above_the_first():
+    line = f"{BINS} --upsample_thresh_list_train 0 0.01 1 --upsample_ratio_list_train 0.7 0.2"
+    assert document(line)["sampling"]["bins"] == {"thresholds": [0.01, 1.0], "ratios": [0.2, 0.1]}
+    both = f"{line} --upsample_thresh_list_eval 0 0.01 1 --upsample_ratio_list_eval 0.98 0.01"
+    assert document(both)["sampling"]["bins"]["valid_ratios"] == [0.01, 0.01]
+
+
+def test_two_dimensional_architectures_have_their_layout():
+    made = document(changed(BINS, architecture_spec="functional_basset_regression"))
+    assert (made["model"], made["outputs"][0]["kind"]) == ({"architecture": "basset", "layout": "2d"}, "regression")
+
+
+def test_weights_by_class_and_initial_weights_have_their_places():
+    made = document(f"{BINS} --weighted --init_weights encode.npz")
+    assert made["loss"] == {"class_weights": "auto"}
+    assert made["model"]["initial_weights"] == "encode.npz"
+    assert document(f"{TRAIN} --load_model_hdf5 old.hdf5")["training"]["initialize"] == "old.hdf5"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (changed(TRAIN, num_inputs="2"), "--num_inputs is 2, but --tdb_input_source_attribute names 3"),
+        (changed(TRAIN, tdb_input_flank="300 100"), "--tdb_input_flank has 2 values for 3 inputs"),
+        (changed(TRAIN, tdb_output_flank="100,200 100"), "the channels of output 1 have 100, 200"),
+        (changed(TRAIN, tdb_output_aggregation="None total"), "'total' is no aggregation"),
+        (changed(TRAIN, tdb_input_min="None 1 None"), "inputs have no range here"),
+        (changed(TRAIN, tdb_output_datasets="K562,GM12878 K562"), "ingest them as attributes of one dataset"),
+        (changed(TRAIN, num_tasks="3"), "--num_tasks is 3, but output profile_predictions has 2 channels"),
+        (changed(TRAIN, fold=None), "give --fold and --genome"),
+        (changed(TRAIN, fold="10"), "none of kerasAC's folds 0 to 9"),
+        (changed(TRAIN, upsample_ratio_list_train="0"), "no peaks are named"),
+        (changed(TRAIN, architecture_spec="profile_bpnet_chipsec"), "did you mean 'profile_bpnet_chipseq'"),
+        (changed(TRAIN, architecture_spec="functional_basset_regression"), "needs --output_data_path"),
+        (changed(TRAIN, architecture_spec="profile_bpnet_chipseq_neg_binomial"), "is not offered"),
+        (changed(TRAIN, tdb_array=None), "needs --tdb_array, or labels of bins"),
+        (changed(TRAIN, tdb_array=None, output_data_path="l.hdf5"), "profile_bpnet_chipseq needs --tdb_array"),
+        (f"{BINS} --index_data_path other.hdf5", "cut the file"),
+        (f"{BINS} --upsample_thresh_list_train 0 1 --upsample_ratio_list_train 0.5 0.5", "it has one less"),
+    ],
+)
+def test_what_has_no_counterpart_is_an_error_that_names_it(line: str, said: str):
+    with pytest.raises(ConfigError, match=said):
+        document(line)
+
+
+def test_unknown_parameter_names_the_nearest():
+    with pytest.raises(ConfigError, match="'filter', which is no parameter of kerasAC; did you mean 'filters'"):
+        document(TRAIN, {"filter": "8"})
+
+
+def test_bias_needs_its_model():
+    line = changed(TRAIN, architecture_spec="profile_bpnet_dnase_with_bias")
+    with pytest.raises(ConfigError, match="pretrained_bias_model"):
+        document(line)
+    made = document(line, {"pretrained_bias_model": "bias.keras"})
+    assert made["bias"] == {"model_file": "bias.keras", "form": "mixed"}
+    assert (made["model"]["filters"], made["model"]["dilated_layers"]) == (500, 8)
+
+
+def test_a_single_input_needs_no_lists():
+    line = f"{changed(TRAIN, num_inputs=None, architecture_spec='profile_bpnet_dnase')}"
+    for name in ("source_attribute", "flank", "aggregation", "transformation", "min", "max"):
+        line = changed(line, **{f"tdb_input_{name}": {"source_attribute": "seq", "flank": "673"}.get(name, "None")})
+    assert document(line)["inputs"] == [{"name": "sequence", "source": "seq", "flank": 673}]
+
+
+def test_constants_of_these_tests_are_whole_commands():
+    assert "seq" in INPUTS
+    assert "sum" in OUTPUTS

@@ -56,7 +56,7 @@ class ShardedJob(ABC):
     def n_in(self, shard: int) -> int:
         """Return the number of items of a shard."""
         rows = self.rows(shard)
-        return rows.stop - rows.start
+        return int(rows.stop - rows.start)
 
     def missing(self) -> list[int]:
         """Return the shards that are still to be done."""

@@ -21,7 +21,7 @@ from kerasac.interpret.ablation import (
 )
 from kerasac.interpret.both_strands import ends_of
 from kerasac.interpret.model_average import ModelSet, averages
-from kerasac.runs.interpreted import ALL, check_chroms, effects_of, held_out_models, tokens_of, used_models
+from kerasac.runs.interpreted import ALL, check_chroms, effects_of, held_out_models, used_models
 from kerasac.runs.records import finished, write_record
 from kerasac.runs.sharded import Progress, finish_shards, parts_folder
 from kerasac.runs.trained import open_trained
@@ -82,15 +82,13 @@ def ablate_regions(request: AblationRequest, progress: Progress | None = None) -
     given = read_bed(request.regions)
     check_chroms(request.regions, given.chrom.tolist(), reading.assembly)
     reading.source.ensure()
-    tokens = tokens_of(reading)
     room = Room(max(trained.experiment.widest_flank, ends.width_bp // 2), ends.width_bp, np.asarray(uses.any(axis=1)))
-    regions = checked_regions(given, reading.assembly, tokens.open(), room)
+    regions = checked_regions(given, reading.assembly, reading.source.tokens.open(), room)
     _check(request.regions, regions)
     job = AblationJob(
         folder=parts_folder(request.out),
         shard_items=max(1, SHARD_SEQUENCES // (1 + request.n)),
         reading=reading,
-        tokens=tokens,
         ends=ends,
         effects=effects_of(trained, ends, log_rates=reading.log_rates),
         models=trained.models,

@@ -89,9 +89,9 @@ def interpret_to_files(request: InterpretRequest, progress: Progress | None = No
     trained = open_trained(request.sources, request.experiment, corrected=request.corrected)
     targets = _targets(trained, request)
     reading = open_reading(trained.experiment, labelled=False, fasta=request.fasta)
-    reading.source.ensure()
     flank = trained.experiment.widest_flank
     given = windows_of_regions(request.regions, reading.assembly, flank, center=request.center)
+    reading.source.ensure()
     held_out = trained.is_run if request.held_out is None else request.held_out
     by_chrom = groups_by_chrom(trained, reading.assembly, held_out=held_out)
     given, groups, group_of = with_models(given, by_chrom, reading.assembly)

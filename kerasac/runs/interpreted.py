@@ -10,15 +10,11 @@ import numpy.typing as npt
 
 from kerasac.errors import ConfigError, GenomeError
 from kerasac.genome.assembly import Assembly, naming_hint
-from kerasac.genome.sequence import TokenGenome
 from kerasac.interpret.both_strands import Ends
 from kerasac.interpret.effects import BinnedEffects, Effects, ProfileEffects, targets_of
 from kerasac.interpret.model_average import ModelSet
 from kerasac.runs.trained import Trained, groups_by_chrom
-from kerasac.sampling.batches import WindowSource
-from kerasac.sampling.sequence_source import SequenceSource
 from kerasac.steps.count_space import TRANSFORMS
-from kerasac.steps.prediction_data import Reading
 
 HELD_OUT, ALL = "held_out", "all"
 
@@ -39,19 +35,6 @@ def effects_of(trained: Trained, ends: Ends, *, log_rates: bool) -> Effects:
     if spec.transform not in TRANSFORMS:
         raise ConfigError(f"counts are transformed by {spec.transform!r}, which cannot be undone, so no fold change")
     return ProfileEffects(targets, spec.transform, spec.pseudocount)
-
-
-def tokens_of(reading: Reading) -> TokenGenome:
-    """Return the sequence that windows are read from.
-
-    Raises
-    ------
-    ConfigError
-        When they are read from no genome.
-    """
-    if not isinstance(reading.source, WindowSource | SequenceSource):
-        raise ConfigError("these models read no genome, so nothing says what is around a place")
-    return reading.source.tokens
 
 
 def model_names(trained: Trained) -> list[str]:

@@ -80,7 +80,7 @@ def launch_tasks(source: TaskSource, allotment: UnitAllotment, listener: Listene
                 name="tune",
                 storage_path=str(scratch),
                 verbose=0,
-                callbacks=[_Hearing(given, listener)],
+                callbacks=[_Hearing(given, listener, shelf)],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
             ),
         )
@@ -198,13 +198,16 @@ def _train_in_group(context: Any, prepared: Prepared, unit: Unit, share: Share, 
 
 
 class _Hearing(tune.Callback):  # type: ignore[misc]
-    """Passes what Tune hears on to the listener."""
+    """Passes what Tune hears on to the listener, and keeps the shelf filled meanwhile."""
 
-    def __init__(self, given: dict[str, Task], listener: Listener) -> None:
-        self.given, self.listener = given, listener
+    def __init__(self, given: dict[str, Task], listener: Listener, shelf: Shelf) -> None:
+        self.given, self.listener, self.shelf = given, listener, shelf
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks; the listener holds a screen and a store
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.shelf.refill()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         unit = self._unit(trial)

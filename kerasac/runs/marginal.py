@@ -27,7 +27,7 @@ from kerasac.interpret.marginal_design import Design, pairs_of
 from kerasac.interpret.marginal_job import SHARD_SEQUENCES, MarginalJob
 from kerasac.interpret.motif_sites import check_motifs, motif_of_letters, motif_of_matrix
 from kerasac.interpret.motifs.meme import read_meme
-from kerasac.runs.interpreted import effects_of, tokens_of
+from kerasac.runs.interpreted import effects_of
 from kerasac.runs.records import finished, write_record
 from kerasac.runs.sharded import Progress, finish_shards, parts_folder
 from kerasac.runs.trained import Trained, open_trained
@@ -138,7 +138,6 @@ def _job(request: MarginalRequest, trained: Trained, reading: Reading, ends: End
         folder=parts_folder(request.out),
         shard_items=max(1, SHARD_SEQUENCES // len(design.conditions)),
         reading=reading,
-        tokens=tokens_of(reading),
         ends=ends,
         effects=effects_of(trained, ends, log_rates=reading.log_rates),
         models=trained.models,
@@ -151,7 +150,7 @@ def _job(request: MarginalRequest, trained: Trained, reading: Reading, ends: End
 
 
 def _centers(request: MarginalRequest, trained: Trained, reading: Reading) -> IntArray:
-    flank, genome = trained.experiment.widest_flank, tokens_of(reading).open()
+    flank, genome = trained.experiment.widest_flank, reading.source.tokens.open()
     rng = np.random.default_rng([request.seed, request.n])
     if request.backgrounds is None:
         return random_centers(reading.assembly, genome, flank, request.n, rng)

@@ -21,7 +21,7 @@ from kerasac.models.backend import prepare_backend
 from kerasac.models.contract import Contract
 from kerasac.models.registry import register_classes
 from kerasac.runs.bias_stage import BIAS_CHECK, CORRECTED, CORRECTED_PREDICTIONS, make_bias_model
-from kerasac.runs.stopping import StoppedError, raise_if_stopped
+from kerasac.runs.stopping import StoppedError
 from kerasac.runs.unit import MARKER, PAUSED, TUNED, Event, Report, Share, Unit, read_marker
 from kerasac.runs.unit_mirror import LOCK, UnitMirror, bring, here
 from kerasac.runs.unit_scores import (
@@ -161,7 +161,7 @@ class _UnitRun:
         if self._is_paused():
             self._end("paused")
             return
-        raise_if_stopped(self.unit.stop_place)
+        self.mirror.raise_if_stopped()
         if not (self.folder / "model.keras").exists():
             (self.folder / VALID_SCORES).unlink(missing_ok=True)  # of a pause: what it is asked for now goes beyond
         (self.folder / "error.txt").unlink(missing_ok=True)

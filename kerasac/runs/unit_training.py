@@ -14,7 +14,6 @@ from kerasac.models.backend import gpu_count, prepare_backend
 from kerasac.models.contract import Contract
 from kerasac.models.registry import build_model
 from kerasac.runs.bias_stage import with_bias
-from kerasac.runs.stopping import raise_if_stopped
 from kerasac.runs.unit import Report, Share, Unit
 from kerasac.runs.unit_mirror import UnitMirror
 from kerasac.sampling.batches import Array
@@ -132,7 +131,7 @@ class UnitTraining:
         def on_epoch(row: Row) -> None:
             self.mirror.save()
             self.report({"event": training.event, **row})
-            raise_if_stopped(self.unit.stop_place)
+            self.mirror.raise_if_stopped()
 
         return train(fed, data, spec, training.folder, on_epoch=on_epoch, until=until)
 

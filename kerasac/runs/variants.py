@@ -29,7 +29,6 @@ from kerasac.runs.interpreted import (
     effects_of,
     held_out_models,
     model_names,
-    tokens_of,
     used_models,
 )
 from kerasac.runs.records import finished, write_record
@@ -193,7 +192,7 @@ def _checked(
     widths = [port.width_bp for port in ends.contract.outputs if port.role == "profile"]
     flank = max(trained.experiment.widest_flank, ends.width_bp // 2)
     window = Window(flank, min([ends.width_bp, *widths]) // 2)
-    found = checked(given, reading.assembly, tokens_of(reading).open(), window, swap=request.swap_alleles)
+    found = checked(given, reading.assembly, reading.source.tokens.open(), window, swap=request.swap_alleles)
     used = used_models(trained, reading.assembly, held_out, held_out_only=request.held_out_only)
     found = found.on(np.asarray(used.any(axis=1)), reading.assembly)
     if not len(found.variants):
@@ -215,7 +214,6 @@ def _job(
         folder=parts_folder(request.out),
         shard_items=request.shard_variants,
         reading=reading,
-        tokens=tokens_of(reading),
         ends=ends,
         effects=effects,
         models=trained.models,

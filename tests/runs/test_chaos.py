@@ -21,7 +21,7 @@ from tiny import three_folds
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
-pytestmark = [pytest.mark.ray, pytest.mark.keras, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.keras, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 EPOCHS = 6
 SPACE = {"parameters": {"model.filters": {"grid": [4, 6]}}, "folds": [0, 1, 2], "default": False}
@@ -33,6 +33,7 @@ RAYS_OWN = (
     "ray::_AutoscalingCoordinatorActor",
     "ray::PlacementGroupCleaner",
 )
+FINDER = "ray::_Finder"
 SAMPLER, TRAINER, TRIAL = "ray::MapWorker", "ray::RayTrainWorker", "ray::ImplicitFunc"
 
 LEFT = """
@@ -137,7 +138,7 @@ def raylet_of(node: Any) -> int:
     return int(raylet.process.pid)
 
 
-def wait_for(what: Callable[[], Any], study: subprocess.Popen[str], seconds: float = 240) -> Any:
+def wait_for(what: Callable[[], Any], study: subprocess.Popen[str], seconds: float = 400) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         assert study.poll() is None, study.communicate()[0][-3_000:]
@@ -173,22 +174,23 @@ def kill(pid: int) -> None:
 def test_a_study_outlives_whatever_is_killed(tiny_folder: Path) -> None:
     with machines(tiny_folder) as cluster:
         undisturbed = cluster.study("undisturbed")
-        said, _ = undisturbed.communicate(timeout=400)
+        said, _ = undisturbed.communicate(timeout=600)
         assert undisturbed.returncode == 0, said[-3_000:]
 
         folder = cluster.folder / "study"
         study = cluster.study("study")
+        kill(wait_for(lambda: cluster.processes(FINDER), study)[0])
         for title, how in ((SAMPLER, kill), (TRAINER, kill), (TRIAL, kill), (TRAINER, cluster.lose_node_of)):
             cluster.kill_one(title, folder, study, how)
         wait_for(lambda: in_training(folder), study)
         study.kill()
         study.wait(timeout=30)
         again = cluster.study("study")
-        said, _ = again.communicate(timeout=400)
+        said, _ = again.communicate(timeout=600)
         assert again.returncode == 0, said[-3_000:]
 
         expected, found = scores(cluster.folder / "undisturbed"), scores(folder)
-        assert len(found) == len(expected) == 6
+        assert len(found) == len(expected) == 6, said[-6_000:]
         for unit, values in expected.items():
             numbers = {key: value for key, value in values.items() if value is not None}
             assert {key: found[unit][key] for key in numbers} == pytest.approx(numbers, rel=1e-5, abs=1e-5), unit

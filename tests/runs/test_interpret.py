@@ -193,7 +193,7 @@ def test_regions_without_a_window_are_counted_and_listed(run: CrossValidation, t
     assert done.n_windows == 1
     assert done.left_out == {"whose window would leave its chromosome": 1, "on chromosomes that the genome lacks": 1}
     assert done.dropped is not None
-    assert done.dropped.read_text() == "chr1\t0\t20\n"
+    assert done.dropped.read_text() == "chr1\t0\t20\nchrZ\t5000\t5020\n"
 
 
 @pytest.mark.parametrize(

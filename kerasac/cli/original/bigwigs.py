@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.flags import Given
-from kerasac.cli.original.hints import hint
+from kerasac.cli.original.hints import hint, shortest
 from kerasac.cli.original.train import local_prefix
 
 if TYPE_CHECKING:
@@ -25,4 +25,4 @@ def bigwigs_from_io(given: Given, console: Console) -> Done:
         source, prefix, tracks=list(TRACKS), chrom_sizes=Path(sizes) if sizes else None, overwrite=True
     )
     same = hint("bigwig", source, out=given.text("out_prefix"), tracks=",".join(TRACKS), chrom_sizes=sizes)
-    return Done(same, tuple(str(one.path) for one in written))
+    return Done(same, tuple(str(shortest(one.path)) for one in written))

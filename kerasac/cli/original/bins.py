@@ -20,6 +20,8 @@ def bin_sections(given: Given, kind: str | None, base: Path, lookups: Lookups) -
     found = lookups.labels(base / train)
     columns = [value.split(",") for value in _column_names(given)]
     tasks = columns[0] if columns else list(found.tasks)
+    if given.whole("num_outputs") not in (None, 1):
+        raise ConfigError(f"--num_outputs is {given.whole('num_outputs')}; models of bins have one output here")
     output = {"name": OUTPUT, "source": tasks, "kind": kind or "classification"}
     sampling, remarks = _sampling(given)
     return {
@@ -32,17 +34,22 @@ def bin_sections(given: Given, kind: str | None, base: Path, lookups: Lookups) -
 
 def _labels(given: Given) -> tuple[str, str | None]:
     """Return the file of training labels, and that of validation where it is another."""
-    train = _only(given, "output_train_path") or _only(given, "output_data_path")
-    valid = _only(given, "output_valid_path")
-    index = given.text("index_train_path") or given.text("index_data_path")
-    found = train or index or _data_path(given)
+    train = _indexed(
+        _only(given, "output_train_path") or _only(given, "output_data_path"),
+        given.text("index_train_path") or given.text("index_data_path"),
+    )
+    valid = _indexed(_only(given, "output_valid_path"), given.text("index_valid_path"))
+    found = train or _data_path(given)
     if found is None:
         raise ConfigError(f"{given.command} needs labels of bins: --output_data_path")
-    if index and index != found:
-        raise ConfigError(
-            f"--index_data_path {index} chooses bins of {found}; here a file has the bins that it lists: cut the file"
-        )
     return found, valid if valid != found else None
+
+
+def _indexed(labels: str | None, index: str | None) -> str | None:
+    """Return the file of labels, which is that of the bins to take; here no other file chooses them."""
+    if labels and index and index != labels:
+        raise ConfigError(f"{index} chooses bins of {labels}; here a file has the bins that it lists: cut the file")
+    return labels or index
 
 
 def _inputs(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerasac.cli.original.commands import Done
-from kerasac.cli.original.experiment import FOLD_FILE, training_translation
+from kerasac.cli.original.experiment import training_translation
 from kerasac.cli.original.flags import Given
-from kerasac.cli.original.folds import GENOMES, SCHEME, ChosenFold, table_fold
+from kerasac.cli.original.folds import GENOMES, SCHEME, ChosenFold, fold_there, table_fold
 from kerasac.cli.original.hints import hint, shortest
 from kerasac.cli.original.lookups import Lookups
 from kerasac.cli.original.telling import tell
@@ -32,16 +32,16 @@ def cross_validate(given: Given, console: Console) -> Done:
     translation = training_translation(given, Lookups(), chosen=ChosenFold(folds[0], SCHEME))
     for remark in translation.remarks:
         tell(console, remark)
+    there = Lookups().chromosomes(None, given.path("ref_fasta"))
+    folds = [fold_there(ChosenFold(fold, SCHEME), there) for fold in folds]
     run_folder = prefix.with_name(f"{prefix.name}.{RUN_FOLDER}")
-    experiment = prepare_experiment(given, translation, run_folder)
-    from kerasac.genome.fold_files import write_folds
+    experiment = prepare_experiment(given, translation, run_folder, folds)
     from kerasac.models.contract import contract_of
     from kerasac.models.registry import read_parameters
     from kerasac.runs.crossval import cross_validate as run_folds
     from kerasac.runs.one_fold import TrainedFold
     from kerasac.runs.opened import open_run
 
-    write_folds(run_folder / FOLD_FILE, folds)
     result = run_folds(experiment, run_folder, console=console)
     on = hint("cv", shortest(run_folder) / "experiment.yaml", out=shortest(run_folder))
     if result.stopped is not None:

@@ -33,6 +33,7 @@ def run(name: str, arguments: Sequence[str], console: Console) -> int:
         typer.echo(help_text(name, command.summary, command.flags))
         return 0
     given = read_flags(name, command.flags, arguments)
+    given.check_files()
     set_volume(0, quiet=False)
     for remark in given.remarks:
         tell(console, remark)

@@ -52,11 +52,8 @@ def training_translation(
     architecture, own = _architecture(given)
     _check_kind(given, architecture, own, binned=store is None)
     parameters = given.text("model_params")
-    if own is None:
-        values = lookups.parameters(base / parameters) if parameters else {}
-        sections, remarks = model_sections(architecture, values)
-    else:
-        sections, remarks = _own_sections(given, own, lookups.parameters(base / parameters) if parameters else {})
+    values = lookups.parameters(base / parameters) if parameters else {}
+    sections, remarks = model_sections(architecture, values) if own is None else _own_sections(own, values)
     if store is not None:
         data, more = _window_sections(given, base, lookups)
     else:
@@ -183,7 +180,8 @@ def _bed(given: Given) -> str | None:
 
 
 def _training(given: Given) -> dict[str, Any]:
-    weights = given.text("weights") or given.text("load_model_hdf5")
+    named = (given.text(name) for name in ("weights", "load_model_hdf5", "from_checkpoint_weights"))
+    weights = next(filter(None, named), None)
     return {
         "epochs": given.whole("epochs"),
         "batch_size": given.whole("batch_size"),
@@ -213,9 +211,8 @@ def _architecture(given: Given) -> tuple[Architecture, Path | None]:
     return find_architecture(given.text("architecture_spec") or ""), None
 
 
-def _own_sections(given: Given, own: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def _own_sections(own: Path, parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Return sections of a user's own architecture; weights of its losses are those of its parameters."""
-    del given
     weights = {
         ours: float(parameters[name])
         for name, ours in (("profile_loss_weight", "profile"), ("counts_loss_weight", "counts"))

@@ -25,7 +25,8 @@ class Flag:
     """A flag of the original, by its name without dashes; ``short`` is what one dash begins (``-m``).
 
     ``here`` says what it is in ``kerasac-ray``; ``idle`` why it has no meaning here: it is accepted, and a line says
-    so; ``refused`` what to do instead: giving it is an error. ``also`` are names that other versions gave it. With
+    so; ``refused`` what to do instead: giving it is an error. ``also`` are names that other versions gave it. ``reads``
+    marks those that name a file or folder which must be there. With
     ``many`` it takes several values, with ``repeated`` (a list of them) each time it is given. A switch may be followed
     by True or False, as some scripts have it.
     """
@@ -41,6 +42,7 @@ class Flag:
     idle: str = ""
     refused: str = ""
     short: str = ""
+    reads: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,6 +60,11 @@ class Flag:
 def text(name: str, here: str = "", **more: Any) -> Flag:
     """Declare a flag of text."""
     return Flag(name, Kind.TEXT, here, **more)
+
+
+def file(name: str, here: str = "", **more: Any) -> Flag:
+    """Declare a flag of files or folders that must be there."""
+    return Flag(name, Kind.TEXT, here, reads=True, **more)
 
 
 def whole(name: str, here: str = "", **more: Any) -> Flag:
@@ -131,6 +138,14 @@ class Given:
         return [
             f"--{flag.name}: no meaning here, {flag.idle}" for flag in self.flags if flag.idle and self.has(flag.name)
         ]
+
+    def check_files(self) -> None:
+        """Raise ConfigError for what a flag names and is not there; what URLs name is looked up when it is read."""
+        for flag in self.flags:
+            words = self.values.get(flag.name) if flag.reads and not flag.idle else None
+            for word in words if isinstance(words, list) else [words]:
+                if word is not None and "://" not in word and not Path(word).expanduser().exists():
+                    raise ConfigError(f"--{flag.name} {word} does not exist; correct the path")
 
     def _value(self, name: str) -> Any:
         if name in self.values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasac.cli.original.flags import Flag, number, switch, text, whole
+from kerasac.cli.original.flags import Flag, file, number, switch, text, whole
 from kerasac.cli.original.shared_flags import machine_flags, model_file_flags, track_flags
 
 _BATCH = "contributions do not depend on it"
@@ -13,9 +13,9 @@ _LAYER = "counts, profile shapes, values, and of classes their logits are explai
 def shap_wrapper_flags() -> tuple[Flag, ...]:
     """Return the flags of kerasAC_bpnet_shap_wrapper."""
     return (
-        text("ref_fasta", "genome.fasta"),
+        file("ref_fasta", "genome.fasta"),
         *model_file_flags(),
-        text("bed_regions", "--regions"),
+        file("bed_regions", "--regions"),
         text("bed_regions_center", "--center", choices=("summit", "center")),
         *track_flags(),
         text("chrom_sizes", idle="the array keeps the sizes of its chromosomes"),
@@ -34,8 +34,8 @@ def interpret_flags() -> tuple[Flag, ...]:
         text("interp_method", "METHOD", choices=("ism", "input_grad", "deeplift", "deepshap"), default="deepshap"),
         *model_file_flags(),
         text("architecture_from_file", refused="name a trained model with --load_model_hdf5"),
-        text("input_bed_file", "--regions"),
-        text("ref_fasta", "--fasta"),
+        file("input_bed_file", "--regions"),
+        file("ref_fasta", "--fasta"),
         whole("flank", "checked: half of the model's input", default=500),
         switch("center_on_summit", "--center summit"),
         switch("center_on_bed_interval", "--center center, the default"),
@@ -55,11 +55,11 @@ def interpret_flags() -> tuple[Flag, ...]:
 
 
 FORM_MODISCO_INPUTS = (
-    text("load_model_hdf5", "the model", also=("model_hdf5",)),
-    text("peak_file", "--regions, at their summits"),
+    file("load_model_hdf5", "the model", also=("model_hdf5",)),
+    file("peak_file", "--regions, at their summits"),
     whole("npeaks_to_sample", "so many of them, drawn once", default=30_000),
     text("out_prefix", "--out, with --layout kerasac"),
-    text("ref_fasta", "--fasta"),
+    file("ref_fasta", "--fasta"),
     whole("flank_size", "checked: half of the model's input", default=500),
     switch("dinuc_shuffle_input", refused="`kerasac-ray interpret scramble` compares windows with shuffled ones"),
     text("chrom_sizes", idle="the FASTA has the sizes of its chromosomes"),
@@ -69,16 +69,16 @@ FORM_MODISCO_INPUTS = (
 BIGWIGS_FROM_DEEPSHAP = (
     text("path_to_pickle", "prefix of .counts.h5 and .profile.h5, as kerasAC_bpnet_shap_wrapper writes them"),
     text("output_dir", "folder of <name>.shap_count.bw and .shap_profile.bw"),
-    text("chrom_sizes", "--chrom-sizes", also=("chrom_sizes_file",)),
+    file("chrom_sizes", "--chrom-sizes", also=("chrom_sizes_file",)),
 )
 
 PLOT_INTERPRETATION = (
-    text("input_bigwig", "--contributions"),
+    file("input_bigwig", "--contributions"),
     text("chrom", "chromosomes of the places", many=True),
     whole("startpos", "their first bases, from 0", many=True),
     whole("endpos", "the bases after their last ones", many=True),
     text("outf", "file to write; with several places, its name with the place"),
-    text("ref", "--fasta"),
+    file("ref", "--fasta"),
     number("outf_width", idle="figures are as wide as their places"),
     number("outf_length", idle="figures are as wide as their places"),
 )

@@ -18,10 +18,15 @@ def write_log(history: Path, out: Path) -> None:
     rows = read_history(history)
     if not rows:
         raise ConfigError(f"{history} has no epoch; train again")
-    names = sorted(name for name in rows[0] if name not in _NO_METRICS)
+    names = losses_of(history)
     lines = [",".join(["epoch", *names])]
     lines += [",".join([str(int(row["epoch"]) - 1), *(repr(row[name]) for name in names)]) for row in rows]
     write_whole(out, "\n".join(lines) + "\n")
+
+
+def losses_of(history: Path) -> list[str]:
+    """Return the names of what a history has for each epoch, in order."""
+    return sorted(name for row in read_history(history)[:1] for name in row if name not in _NO_METRICS)
 
 
 def write_batch_log(batches: Path, out: Path, trackables: Sequence[str]) -> None:

@@ -12,16 +12,15 @@ import yaml
 
 from kerasac.cli.original.experiment import FOLD_FILE, Translation, experiment_name, training_translation
 from kerasac.cli.original.flags import Given, read_flags
-from kerasac.cli.original.folds import ChosenFold, table_fold
+from kerasac.cli.original.folds import SCHEME, ChosenFold, table_fold
 from kerasac.cli.original.lookups import Lookups
-from kerasac.cli.original.own_architecture import flags_of, own_source
+from kerasac.cli.original.own_architecture import OWN_FILE, flags_of, own_source
 from kerasac.cli.original.scripts import FoundCommand, Word, read_script
 from kerasac.config import make_experiment
 from kerasac.errors import ConfigError
 
 TRAINING = ("kerasAC_train", "kerasAC_cross_validate")
 _DEFAULTS = {"fold": "0", "seed": "1234"}  # where a variable is not set in the script
-_OWN_FILE = "architecture.py"
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ def migrate(script: Path, *, number: int | None = None, lookups: Lookups | None 
 
 def _migrated(found: FoundCommand, others: Sequence[FoundCommand], script: Path, lookups: Lookups) -> Migration:
     found, unset = _without_unset(found)
-    given = read_flags(found.name, found.command.flags, found.arguments)
-    fixed = None if found.command.name == TRAINING[0] else ChosenFold(table_fold(0), "kerasac-10")
+    given = _read(found, script)
+    fixed = None if found.command.name == TRAINING[0] else ChosenFold(table_fold(0), SCHEME)
     translation = training_translation(given, lookups, base=script.parent, chosen=fixed)
     document, beside = _document(given, translation, found, script.parent)
     make_experiment(document, base=script.parent.absolute(), origin=f"{script}, line {found.line}")
@@ -76,6 +75,16 @@ def _migrated(found: FoundCommand, others: Sequence[FoundCommand], script: Path,
     return Migration(comments + yaml.safe_dump(document, sort_keys=False, width=100), document, beside)
 
 
+def _read(found: FoundCommand, script: Path) -> Given:
+    """Read a command's flags; what is wrong is told with its line, and with variables that the script does not set."""
+    try:
+        return read_flags(found.name, found.command.flags, found.arguments)
+    except ConfigError as error:
+        unset = dict.fromkeys(word.value for word in found.words if "$" in word.value)
+        said = f"; the script does not set {', '.join(unset)}: put in what it stands for" if unset else ""
+        raise ConfigError(f"{script}, line {found.line}: {error}{said}") from None
+
+
 def _document(
     given: Given, translation: Translation, found: FoundCommand, base: Path
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -91,8 +100,8 @@ def _document(
         if folds and sorted(folds) == list(range(len(folds))):
             document["folds"] = {**document["folds"], "n": len(folds)}
     if translation.own is not None:
-        beside[_OWN_FILE] = own_source(base / translation.own)
-        document["model"] = {"architecture": f"{_OWN_FILE}:build", "flags": flags_of(given)}
+        beside[OWN_FILE] = own_source(base / translation.own)
+        document["model"] = {"architecture": f"{OWN_FILE}:build", "flags": flags_of(given)}
     return document, beside
 
 
@@ -135,9 +144,6 @@ def _name(found: FoundCommand) -> str:
         plain = [prefix.written.replace(text, "") for text in (f"${fold.variable}", f"${{{fold.variable}}}")]
         without = min(plain, key=len)
         if without != prefix.written:
-            return (
-                experiment_name(without.rstrip("._-"))
-                if "$" not in Path(without).name
-                else experiment_name(prefix.value.removesuffix(fold.value).rstrip("._-"))
-            )
+            named = without if "$" not in Path(without).name else prefix.value.removesuffix(fold.value)
+            return experiment_name(named.rstrip("._-"))
     return experiment_name(prefix.value)

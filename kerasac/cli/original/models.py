@@ -36,7 +36,7 @@ def model_file(given: Given) -> Path:
 
     beside = Path(weights).expanduser() if weights is not None else None
     content = {"model": file_digest(path), "weights": beside is not None and beside.is_file() and file_digest(beside)}
-    converted = cache_folder() / "converted" / f"{digest(content)}.keras"
+    converted = cache_folder() / "converted" / digest(content) / f"{path.stem}.keras"  # messages name it
     if not converted.exists():
         convert(path, converted, beside)
     return converted

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from kerasac.cli.original.flags import number, text, whole
+from kerasac.cli.original.flags import file, number, text, whole
 
 RUN_MODISCO = (
-    text("hyp_imp", "hypothetical contributions, a NumPy array (N, L, 4)"),
+    file("hyp_imp", "hypothetical contributions, a NumPy array (N, L, 4)"),
     text("imp", idle="hypothetical contributions of the bases that are there are the same"),
-    text("onehot", "the sequences, (N, L, 4)"),
+    file("onehot", "the sequences, (N, L, 4)"),
     text("outfile", "HDF5 of modisco-lite, for --patterns"),
     whole("cores", "--threads"),
     whole("seqlets", "--max-seqlets", default=20_000),
 )
 
 TRIM_MODISCO = (
-    text("modisco_hits", "--patterns"),
+    file("modisco_hits", "--patterns"),
     number("trim_thresh", "--trim", default=0.45),
     whole("trim_extend", "--trim-flank", default=1),
 )
 
 TOMTOM_SCAN = (
-    text("modisco_h5py", "--patterns", short="m"),
+    file("modisco_h5py", "--patterns", short="m"),
     text("outfile", "table of the positive patterns and the known motifs that they resemble", short="o"),
-    text("meme_motif_db", "--database", short="d"),
+    file("meme_motif_db", "--database", short="d"),
     whole("top_n_matches", "--matches", short="n", default=3),
     text("tomtom_exec", short="tt", idle="the package memelite compares motifs"),
     number("trim_threshold", "--trim, with --trim-flank 0", short="th", default=0.45),
@@ -31,20 +31,20 @@ TOMTOM_SCAN = (
 )
 
 AGGREGATE_TOMTOM = (
-    text("tomtom_results", "table of kerasAC_tomtom_scan_modisco"),
-    text("modisco_meme_file_dir", "folder of its .txt files"),
+    file("tomtom_results", "table of kerasAC_tomtom_scan_modisco"),
+    file("modisco_meme_file_dir", "folder of its .txt files"),
     text("outf", "MEME file of the patterns that resemble a known motif"),
 )
 
 PLOT_MOTIFS = (
-    text("motif_file_dir", "folder of matrices, four lines A C G T of probabilities each"),
+    file("motif_file_dir", "folder of matrices, four lines A C G T of probabilities each"),
     text("out_dir", "folder of figures, <file>.png"),
 )
 
 HTML_MODISCO = (
     text("motif_dir", idle="logos are linked by --html_prefix_motif_ref_pngs"),
-    text("tomtom_hits_file", "table of kerasAC_tomtom_scan_modisco"),
-    text("modisco_plots_folder", "folder of the figures of kerasAC_trim_modisco"),
+    file("tomtom_hits_file", "table of kerasAC_tomtom_scan_modisco"),
+    file("modisco_plots_folder", "folder of the figures of kerasAC_trim_modisco"),
     text("html_prefix_motif_ref_pngs", "where the page finds logos of known motifs"),
     text("html_prefix_modisco_pngs", "where the page finds those figures"),
     text("outf", "the page"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasac.cli.original.flags import number, switch, text, whole
+from kerasac.cli.original.flags import file, number, switch, text, whole
 
 APPROACHES = (
     "peak_summit_in_bin_classification",
@@ -26,7 +26,7 @@ SUMMARY_COLUMNS = (
 )
 
 LOSS_WEIGHTS = (
-    text("tdb_array", "--store"),
+    file("tdb_array", "--store"),
     text("chroms", "--chroms", many=True),
     text("ambig_attribute", "--ambiguous"),
     text("upsample_attribute", "--peaks"),
@@ -42,7 +42,7 @@ LOSS_WEIGHTS = (
 )
 
 SCORE_BPNET = (
-    text("predictions", "the file"),
+    file("predictions", "the file"),
     text("losses", "checked: profile counts, the order of the outputs", many=True, default=("profile", "counts")),
     text("outf", "prefix of .<task>.summary.txt, .<task>.jsd.txt and figures"),
     text("title", "first column of the summary, and title of figures", default=""),
@@ -59,8 +59,8 @@ SCORE_BPNET = (
 )
 
 SCORE = (
-    text("labels_hdf5", "tables of labels, one an output", many=True),
-    text("predictions_hdf5", "tables of predictions, one an output", many=True),
+    file("labels_hdf5", "tables of labels, one an output", many=True),
+    file("predictions_hdf5", "tables of predictions, one an output", many=True),
     text("performance_metrics_classification_file", "--kind classification, and the files to write", many=True),
     text("performance_metrics_regression_file", "--kind regression, and the files to write", many=True),
     text("performance_metrics_profile_file", many=True, refused="score profiles with kerasAC_score_bpnet"),
@@ -74,8 +74,8 @@ SCORE = (
 )
 
 CALIBRATE = (
-    text("preacts", "table of logits or values, as kerasAC_predict_hdf5 writes them to calibrate"),
-    text("labels", "table of labels"),
+    file("preacts", "table of logits or values, as kerasAC_predict_hdf5 writes them to calibrate"),
+    file("labels", "table of labels"),
     text("outf", "table of calibrated predictions to write"),
     switch("calibrate_classification", "Platt scaling of logits"),
     switch("calibrate_regression", "isotonic regression of values"),
@@ -83,8 +83,8 @@ CALIBRATE = (
 )
 
 CURVES = (
-    text("labels_hdf5", "tables of labels, one a source", many=True),
-    text("predictions_hdf5", "tables of predictions, one a source", many=True),
+    file("labels_hdf5", "tables of labels, one a source", many=True),
+    file("predictions_hdf5", "tables of predictions, one a source", many=True),
     text("tasks", "--task", many=True),
     text("names", "--name: names of the sources in the legend", many=True),
     text("title", "--title", default=""),
@@ -92,27 +92,27 @@ CURVES = (
 )
 
 BIGWIGS = (
-    text("predictions_hdf", "the file of predictions", also=("predictions_hdf5", "predictions")),
+    file("predictions_hdf", "the file of predictions", also=("predictions_hdf5", "predictions")),
     text("out_prefix", "--out", also=("outf",)),
-    text("chrom_sizes_file", "--chrom-sizes", also=("chrom_sizes",)),
+    file("chrom_sizes_file", "--chrom-sizes", also=("chrom_sizes",)),
 )
 
 SUMMARIES = (
-    text("summary_stats_file", "the table: File, and columns that say what each is of"),
+    file("summary_stats_file", "the table: File, and columns that say what each is of"),
     text("performance_fields", "columns to take", many=True, default=SUMMARY_COLUMNS),
     text("out", "table to write", also=("outf",)),
 )
 
 DB_INGEST = (
-    text("tiledb_metadata", "the metadata table"),
+    file("tiledb_metadata", "the metadata table"),
     text("array_name", "--out"),
     text(
         "attribute_config",
         "--attributes: a built-in set",
         choices=("encode_pipeline", "encode_pipeline_with_controls", "generic_bigwig"),
     ),
-    text("attribute_config_file", "--attributes"),
-    text("chrom_sizes", "--chrom-sizes"),
+    file("attribute_config_file", "--attributes"),
+    file("chrom_sizes", "--chrom-sizes"),
     switch("overwrite", "--add --overwrite: attributes that the array has are written anew"),
     whole("coord_tile_size", idle="tiles are of 4,096 bases", default=10_000),
     whole("task_tile_size", idle="tiles are of one dataset", default=1),
@@ -123,13 +123,13 @@ DB_INGEST = (
 )
 
 GENOMEWIDE_LABELS = (
-    text("task_list", "the table of tasks"),
+    file("task_list", "the table of tasks"),
     text("task_list_sep", idle="the table has tabs", default="\\t"),
     text("outf", "--out"),
     text("output_type", "--output-type", default="gzip", choices=("gzip", "hdf5", "pkl", "bz2")),
     switch("split_output_by_chrom", "--split-output-by-chrom"),
     switch("split_output_by_task", "--split-output-by-task"),
-    text("chrom_sizes", "--chrom-sizes"),
+    file("chrom_sizes", "--chrom-sizes"),
     text("chroms_to_keep", "--chroms-to-keep", many=True),
     text("chroms_to_exclude", "--chroms-to-exclude", many=True),
     whole("bin_stride", "--bin-stride", default=50),

@@ -9,6 +9,7 @@ from typing import Any
 from kerasac.cli.original.flags import Given
 from kerasac.errors import ConfigError
 
+OWN_FILE = "architecture.py"
 FUNCTION = "getModelGivenModelOptionsAndWeightInits"
 _FLANKS = ("tdb_input_flank", "tdb_output_flank")
 _ADDED = f'''
@@ -24,11 +25,14 @@ class _Flank(int):
 def build(contract, flags):
     import argparse
 
+    import keras
+
     from kerasac.models.fitted import fitted
 
     flanks = {{name: [_Flank(flank) for flank in flags[name]] for name in {_FLANKS!r} if flags.get(name)}}
     model = {FUNCTION}(argparse.Namespace(**{{**flags, **flanks}}))
-    return fitted(model, contract, "{FUNCTION}")
+    plain = keras.Model(model.inputs, model.outputs, name=model.name)  # without the file's own optimizer
+    return fitted(plain, contract, "{FUNCTION}")
 '''
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasac.cli.original.flags import Given
-from kerasac.cli.original.folds import table_fold
+from kerasac.cli.original.folds import predicted_chromosomes
 from kerasac.config import Experiment
 from kerasac.errors import ConfigError
 from kerasac.genome.assembly import Assembly, IntArray
@@ -43,7 +43,7 @@ def find_places(given: Given, experiment: Experiment) -> Places:
     reading = open_reading(experiment)
     reading.source.ensure()
     assembly, flank = reading.assembly, experiment.widest_flank
-    chroms = _chromosomes(given, assembly)
+    chroms = predicted_chromosomes(given, assembly.names)
     inner = _inner(assembly, chroms, flank)
     centers, what = _centers(given, experiment, assembly, chroms)
     rows = centers[inner.contains(centers)]
@@ -52,7 +52,10 @@ def find_places(given: Given, experiment: Experiment) -> Places:
     left_out["windows outside --tdb_output_min and --tdb_output_max"] = int((~passed).sum())
     if not passed.any():
         said = ", ".join(f"{n:,} {why}" for why, n in left_out.items() if n)
-        raise ConfigError(f"no window is left to predict on {', '.join(chroms)} ({said or f'no {what}'})")
+        raise ConfigError(
+            f"no window is left to predict on {', '.join(chroms)} ({said or f'no {what}'}); "
+            f"give other {what}, or other chromosomes (--fold, --predict_chroms)"
+        )
     return Places(rows[passed], {why: n for why, n in left_out.items() if n}, assembly)
 
 
@@ -64,23 +67,6 @@ def write_centers(path: Path, places: Places) -> None:
     path.write_text(
         "".join(f"{name}\t{start}\t{start + 1}\n" for name, start in zip(names, starts.tolist(), strict=True))
     )
-
-
-def _chromosomes(given: Given, assembly: Assembly) -> tuple[str, ...]:
-    """Return the chromosomes that are predicted: named ones, the test chromosomes of a fold, or all."""
-    named, fold = given.texts("predict_chroms"), given.whole("fold")
-    if named and fold is not None:
-        raise ConfigError("--predict_chroms and --fold are both given; give one of them")
-    if fold is None:
-        for chrom in named:
-            assembly.index(chrom)
-        return named or assembly.names
-    if given.text("genome") is None:
-        raise ConfigError("--fold needs --genome")
-    chroms = tuple(chrom for chrom in table_fold(fold).test if chrom in assembly)
-    if not chroms:
-        raise ConfigError(f"the array has none of fold {fold}'s test chromosomes {', '.join(table_fold(fold).test)}")
-    return chroms
 
 
 def _inner(assembly: Assembly, chroms: Sequence[str], flank: int) -> Spans:

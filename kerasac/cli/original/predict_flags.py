@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasac.cli.original.flags import Flag, number, switch, text, whole
+from kerasac.cli.original.flags import Flag, file, number, switch, text, whole
 from kerasac.cli.original.shared_flags import (
     batch_size_flag,
     bin_flags,
@@ -28,7 +28,7 @@ def predict_tdb_flags() -> tuple[Flag, ...]:
         text("chrom_sizes", idle="the array keeps the sizes of its chromosomes"),
         whole("tiledb_stride", "--stride", default=1),
         switch("revcomp", idle="windows are predicted as they lie in the genome"),
-        text("bed_regions", "--regions"),
+        file("bed_regions", "--regions"),
         text("bed_regions_center", "--center", choices=("summit", "center", "random", "edges")),
         switch("center_on_summit", "--center summit, in older versions"),
         *_calibrations("run `kerasac-ray calibrate` on a run"),
@@ -59,7 +59,7 @@ def predict_hdf5_flags() -> tuple[Flag, ...]:
 
 def _places() -> list[Flag]:
     return [
-        text("ref_fasta", "genome.fasta"),
+        file("ref_fasta", "genome.fasta"),
         text("predictions_and_labels_hdf5", "--out: prefix of what is written"),
         text("predict_chroms", "chromosomes whose windows are predicted", many=True),
         text("genome", "with --fold: its test chromosomes", choices=("hg19", "hg38", "mm9", "mm10")),

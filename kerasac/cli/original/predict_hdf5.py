@@ -12,7 +12,7 @@ from kerasac.cli.original.bins import bin_sections
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import experiment_name
 from kerasac.cli.original.flags import Given
-from kerasac.cli.original.folds import table_fold
+from kerasac.cli.original.folds import predicted_chromosomes
 from kerasac.cli.original.hints import hint, shortest
 from kerasac.cli.original.lookups import Lookups
 from kerasac.cli.original.models import model_file
@@ -89,19 +89,16 @@ def _bins_on(given: Given, prepared: PreparedBins) -> tuple[Windows, int]:
     from kerasac.genome.intervals import Spans
     from kerasac.sampling.plan import windows_at
 
-    named, fold = given.texts("predict_chroms"), given.whole("fold")
-    if named and fold is not None:
-        raise ConfigError("--predict_chroms and --fold are both given; give one of them")
     assembly = prepared.assembly
-    chroms = named or (assembly.names if fold is None else tuple(c for c in table_fold(fold).test if c in assembly))
+    chroms = predicted_chromosomes(given, assembly.names)
     rows = prepared.held_out.labels.open().center.astype(np.int64)
-    rows = rows[Spans.of_chromosomes(list(chroms), assembly).contains(rows)] if chroms else rows[:0]
+    rows = rows[Spans.of_chromosomes(list(chroms), assembly).contains(rows)]
     flank = max(spec.flank for spec in prepared.experiment.inputs)
     index = np.searchsorted(assembly.offsets, rows, side="right") - 1
     center = rows - assembly.offsets[index]
     inside = (center >= flank) & (center + flank <= assembly.sizes_bp[index])
     if not inside.any():
-        raise ConfigError(f"{prepared.held_out.labels.path} has no bin on {', '.join(chroms) or 'these chromosomes'}")
+        raise ConfigError(f"{prepared.held_out.labels.path} has no bin on {', '.join(chroms)}")
     return windows_at(rows[inside], is_peak=False), int((~inside).sum())
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.flags import Given
 from kerasac.cli.original.hints import hint, shortest
+from kerasac.cli.original.telling import tell
 from kerasac.cli.original.train import local_prefix
 from kerasac.errors import ConfigError
 
@@ -26,7 +27,6 @@ _DPI = 300  # kerasAC's
 
 def score_bpnet(given: Given, console: Console) -> Done:
     """Score a file of predictions; the summary's numbers are kerasAC's."""
-    del console
     prefix = local_prefix(given, "outf")
     if given.texts("losses") != _LOSSES:
         raise ConfigError(f"--losses {' '.join(given.texts('losses'))}: files have {' '.join(_LOSSES)}, in this order")
@@ -45,6 +45,11 @@ def score_bpnet(given: Given, console: Console) -> Done:
         _check_tasks(given, file)
         pair = _pseudoreplicates(given, file)
         scores = score(file, settings, pseudoreplicates=pair)
+        n, n_all = len(scores.observed), file.n_windows
+        if not n:
+            raise ConfigError(f"no window of {file.path} is within --label_min_to_score and --label_max_to_score")
+        if n < n_all:
+            tell(console, f"scored {n:,} of {n_all:,} windows, those within --label_min_to_score, --label_max_to_score")
         written = [
             *_write_tables(prefix, file, scores, given.text("title") or ""),
             *_write_figures(prefix, file, scores, given),

@@ -123,10 +123,17 @@ def _commands(
             if after in _ENDS:
                 break
             stripped = after.removesuffix(";")
-            rest.append(Word(stripped, _substituted(stripped, values)))
+            rest += _split(Word(stripped, _substituted(stripped, values)))
             if stripped != after:
                 break
         yield FoundCommand(line, BY_NAME[name], name, tuple(rest), dict(loops))
+
+
+def _split(word: Word) -> list[Word]:
+    """Return the words that a shell makes of one whose variables have several."""
+    parts = word.value.split()
+    several = word.value != word.written and len(parts) > 1
+    return [Word(part, part) for part in parts] if several else [word]
 
 
 def _substituted(text: str, values: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasac.cli.original.flags import Flag, number, switch, text, whole
+from kerasac.cli.original.flags import Flag, file, number, switch, text, whole
 
 _CHANNELS = "spaces between {0}s, commas between the channels of one; one value is spread over its channels"
 _NO_SNP = "individual genomes are not trained or predicted on; `kerasac-ray variants` scores variants"
@@ -14,7 +14,7 @@ _BATCHES = "predictions do not depend on it"
 
 def track_flags() -> list[Flag]:
     """Return the flags that say what goes in and comes out."""
-    flags = [text("tdb_array", "store")]
+    flags = [file("tdb_array", "store")]
     for side in ("input", "output"):
         said = _CHANNELS.format(side)
         flags += [
@@ -71,23 +71,23 @@ def peak_flags(*, attribute: str | None = None, threshold: float | None = None) 
 def bin_flags() -> list[Flag]:
     """Return the flags that name files of labelled bins, of training and of prediction."""
     return [
-        text("index_data_path", "labels: which bins there are; the output's file where none is given"),
+        file("index_data_path", "labels: which bins there are; the output's file where none is given"),
         text("index_tasks", "checked: the tasks that the bins are chosen by", many=True),
         text("input_data_path", "inputs: seq, and files of further values", many=True),
-        text("output_data_path", "labels: seqdataloader's file", many=True),
+        file("output_data_path", "labels: seqdataloader's file", many=True),
     ]
 
 
 def model_file_flags() -> list[Flag]:
     """Return the flags that name a saved model."""
     return [
-        text(
+        file(
             "load_model_hdf5",
             "the model: .hdf5 of kerasAC or of kerasAC_train, chrombpnet's .h5, or .keras",
             also=("model_hdf5",),
         ),
-        text("weights", "weights of the architecture that --json names"),
-        text("json", "the model's architecture, as .arch"),
+        file("weights", "weights of the architecture that --json names"),
+        file("json", "the model's architecture, as .arch"),
         text("yaml", refused="Keras no longer reads models in YAML; name the .hdf5, or the .arch with --json"),
         switch("functional", idle="models are rebuilt from their file, whatever they are"),
         switch("squeeze_input_for_gru", idle="a model's file says the shape of its input"),
@@ -103,7 +103,7 @@ def class_weight_flags(*, idle: str = "") -> list[Flag]:
     return [
         number("w1", many=True, idle=idle, refused=refused),
         number("w0", many=True, idle=idle, refused=refused),
-        text("w1_w0_file", "" if idle else "loss.class_weights", idle=idle),
+        file("w1_w0_file", "" if idle else "loss.class_weights", idle=idle),
     ]
 
 

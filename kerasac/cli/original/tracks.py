@@ -63,7 +63,7 @@ def datasets_of(given: Given, tracks: Sequence[dict[str, Any]]) -> tuple[str, ..
     """
     partition = _split(given.texts("tdb_partition_datasets_for_upsample"))
     of_tracks = [name for track in tracks for name in track.get("dataset", ())]
-    return tuple(dict.fromkeys(partition or given.texts("tasks") or of_tracks))
+    return tuple(dict.fromkeys(partition or _split(given.texts("tasks")) or of_tracks))
 
 
 def _track(given: Given, side: Side, place: int, channels: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,11 @@ from kerasac.cache import write_whole
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import FOLD_FILE, Translation, training_translation
 from kerasac.cli.original.flags import Given
+from kerasac.cli.original.folds import fold_there
 from kerasac.cli.original.hints import hint, shortest
-from kerasac.cli.original.logs import write_batch_log, write_log
+from kerasac.cli.original.logs import losses_of, write_batch_log, write_log
 from kerasac.cli.original.lookups import Lookups
-from kerasac.cli.original.own_architecture import flags_of, own_source
+from kerasac.cli.original.own_architecture import OWN_FILE, flags_of, own_source
 from kerasac.cli.original.telling import tell
 from kerasac.config import Experiment
 from kerasac.errors import ConfigError
@@ -20,12 +22,13 @@ from kerasac.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kerasac.genome.folds import Fold
     from kerasac.runs.one_fold import TrainedFold
     from kerasac.runs.unit import Event
 
 RUN_FOLDER = "kerasac-ray"  # ending of the folder of the run
-_OWN_FILE = "architecture.py"
 _BIAS_FILE = "bias.keras"
+_HISTORY = "history.csv"
 
 
 def train(given: Given, console: Console) -> Done:
@@ -34,8 +37,12 @@ def train(given: Given, console: Console) -> Done:
     translation = training_translation(given, Lookups())
     for remark in translation.remarks:
         tell(console, remark)
+    store = given.text("tdb_array")
+    chroms = Lookups().chromosomes(Path(store) if store else None, given.path("ref_fasta"))
+    fold = fold_there(translation.chosen, chroms)
     run_folder = prefix.with_name(f"{prefix.name}.{RUN_FOLDER}")
-    experiment = prepare_experiment(given, translation, run_folder)
+    _check_alone(run_folder, fold, given.whole("seed"))
+    experiment = prepare_experiment(given, translation, run_folder, [fold])
     from kerasac.runs.one_fold import train_fold
 
     trained = train_fold(experiment, run_folder, say=lambda event: _tell_event(event, console))
@@ -45,7 +52,14 @@ def train(given: Given, console: Console) -> Done:
         tell(console, f"{trained.stopped}; the same command goes on")
         return Done(on, exit_status=trained.exit_status)
     written = write_files(trained, prefix, given.texts("trackables"))
-    return Done(f"{on}   # predicts and scores the test chromosomes of this model", tuple(map(str, written)))
+    there = losses_of(trained.unit.folder / _HISTORY)
+    for name in given.texts("trackables"):
+        if name not in there:
+            tell(console, f"--trackables {name}: None in .log.batch; there are {', '.join(there)}")
+    return Done(
+        f"{on}   # predicts and scores the test chromosomes of this model",
+        tuple(str(shortest(path)) for path in written),
+    )
 
 
 def local_prefix(given: Given, name: str) -> Path:
@@ -58,26 +72,40 @@ def local_prefix(given: Given, name: str) -> Path:
     return prefix
 
 
-def prepare_experiment(given: Given, translation: Translation, run_folder: Path) -> Experiment:
-    """Write what the experiment names beside it, its fold, an own architecture, a bias model, and return it."""
+def prepare_experiment(given: Given, translation: Translation, run_folder: Path, folds: Sequence[Fold]) -> Experiment:
+    """Write what the experiment names beside it, its folds, an own architecture, a bias model, and return it."""
     from kerasac.genome.fold_files import write_folds
 
     run_folder.mkdir(parents=True, exist_ok=True)
-    write_folds(run_folder / FOLD_FILE, [translation.chosen.fold])
+    write_folds(run_folder / FOLD_FILE, folds)
     document = translation.document
     changes: dict[str, Any] = {
         "folds": {"files": [str(run_folder / FOLD_FILE)]},
         "training": {**document["training"], "batch_log": True},
     }
     if translation.own is not None:
-        write_whole(run_folder / _OWN_FILE, own_source(translation.own))
-        changes["model"] = {"architecture": f"{run_folder / _OWN_FILE}:build", "flags": flags_of(given)}
+        write_whole(run_folder / OWN_FILE, own_source(translation.own))
+        changes["model"] = {"architecture": f"{run_folder / OWN_FILE}:build", "flags": flags_of(given)}
     if "bias" in document:
         changes["bias"] = {
             **document["bias"],
             "model_file": str(_bias_model(document["bias"]["model_file"], run_folder)),
         }
     return translation.experiment(changes, base=Path.cwd(), origin=given.command)
+
+
+def _check_alone(run_folder: Path, fold: Fold, seed: int | None) -> None:
+    """Refuse a prefix that has a training on other chromosomes, or of another seed: its files would be replaced."""
+    from kerasac.genome.fold_files import read_folds
+
+    units = sorted(run_folder.glob("fold-*/seed-*"))
+    if not units:
+        return
+    if units != [run_folder / f"fold-{fold.index}" / f"seed-{seed}"] or read_folds([run_folder / FOLD_FILE]) != (fold,):
+        raise ConfigError(
+            f"{shortest(units[0])} was trained with this --model_prefix, on other chromosomes or with another --seed; "
+            f"give another --model_prefix, or remove {shortest(run_folder)}"
+        )
 
 
 def write_files(trained: TrainedFold, prefix: Path, trackables: tuple[str, ...]) -> list[Path]:
@@ -91,7 +119,7 @@ def write_files(trained: TrainedFold, prefix: Path, trackables: tuple[str, ...])
     contract = trained.contract
     inputs, outputs = ([port.name for port in ports] for ports in (contract.inputs, contract.outputs))
     log, batch_log = (prefix.with_name(f"{prefix.name}.{ending}") for ending in ("log", "log.batch"))
-    write_log(trained.unit.folder / "history.csv", log)
+    write_log(trained.unit.folder / _HISTORY, log)
     write_batch_log(trained.unit.folder / BATCH_LOG, batch_log, trackables)
     models = write_legacy(load_model(trained.model), prefix, inputs=inputs, outputs=outputs)
     return [*models, log, batch_log]

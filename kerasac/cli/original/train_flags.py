@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasac.cli.original.flags import Flag, number, switch, text, whole
+from kerasac.cli.original.flags import Flag, file, number, switch, text, whole
 from kerasac.cli.original.shared_flags import (
     bin_flags,
     class_weight_flags,
@@ -20,7 +20,7 @@ def train_flags() -> tuple[Flag, ...]:
     return (
         text("model_prefix", "prefix of .hdf5, .arch, .weights, .log and .log.batch", also=("model_hdf5",)),
         *_training(),
-        text("chrom_sizes", "genome.chrom_sizes"),
+        file("chrom_sizes", "genome.chrom_sizes"),
         *track_flags(),
         *peak_flags(),
         *_bins(),
@@ -28,9 +28,9 @@ def train_flags() -> tuple[Flag, ...]:
         text("validation_chroms", "folds: validation chromosomes", many=True),
         text("genome", "folds: hg19, hg38, mm9 and mm10 have kerasAC's ten", choices=("hg19", "hg38", "mm9", "mm10")),
         whole("fold", "which of the folds"),
-        text("bed_regions", "sampling.regions.bed"),
-        text("bed_regions_train", "sampling.regions.bed, the same file as --bed_regions_validate"),
-        text("bed_regions_validate", "sampling.regions.bed, the same file as --bed_regions_train"),
+        file("bed_regions", "sampling.regions.bed"),
+        file("bed_regions_train", "sampling.regions.bed, the same file as --bed_regions_validate"),
+        file("bed_regions_validate", "sampling.regions.bed, the same file as --bed_regions_train"),
         text(
             "bed_regions_center",
             "sampling.regions.center",
@@ -50,12 +50,12 @@ def cross_validate_flags() -> tuple[Flag, ...]:
         text("model_prefix", "prefix of <prefix>.<fold>.hdf5 and others", also=("model_hdf5",)),
         text("assembly", "folds: hg19, hg38, mm9 and mm10 have kerasAC's ten", default="hg19", also=("genome",)),
         whole("splits", "which folds; all where none is given", many=True),
-        text("data_path", "labels, as --output_data_path"),
+        file("data_path", "labels, as --output_data_path"),
         *_training(),
         *(flag for flag in track_flags() if flag.name != "tdb_array"),
         *peak_flags(attribute="idr_peak", threshold=1),
         *_bins(),
-        text("chrom_sizes", "genome.chrom_sizes", also=("chromsizes",)),
+        file("chrom_sizes", "genome.chrom_sizes", also=("chromsizes",)),
         text(
             "predictions_and_labels_hdf5", "prefix of predictions and labels of each fold", also=("predictions_pickle",)
         ),
@@ -77,7 +77,7 @@ def cross_validate_flags() -> tuple[Flag, ...]:
         text(
             "predictions_pickle_to_load", refused="pickles run code of their file; score the tables with kerasAC_score"
         ),
-        text("from_checkpoint_weights", "training.initialize"),
+        file("from_checkpoint_weights", "training.initialize"),
         text("from_checkpoint_arch", refused="name an architecture with --architecture_spec"),
     )
 
@@ -87,16 +87,16 @@ _CALIBRATIONS = ("calibrate_classification", "calibrate_regression")
 
 def _training() -> list[Flag]:
     return [
-        text("ref_fasta", _REFERENCE),
+        file("ref_fasta", _REFERENCE),
         whole("seed", "seeds", default=1234),
         text("architecture_spec", "model.architecture", default="basset_architecture_multitask"),
-        text("architecture_from_file", "model.architecture: a file with getModelGivenModelOptionsAndWeightInits(args)"),
-        text("model_params", "model and loss: a table of name and value"),
+        file("architecture_from_file", "model.architecture: a file with getModelGivenModelOptionsAndWeightInits(args)"),
+        file("model_params", "model and loss: a table of name and value"),
         whole("num_tasks", "checked against the number of channels"),
         text("json", refused="name an architecture with --architecture_spec or --architecture_from_file"),
         text("yaml", refused="name an architecture with --architecture_spec or --architecture_from_file"),
-        text("load_model_hdf5", "training.initialize: the model whose weights training starts from"),
-        text("weights", "training.initialize", also=("init_weights",)),
+        file("load_model_hdf5", "training.initialize: the model whose weights training starts from"),
+        file("weights", "training.initialize", also=("init_weights",)),
         *class_weight_flags(),
         text("save_w1_w0", refused="weights by class are worked out anew from the same labels: give --weighted alone"),
         switch("weighted", "loss.class_weights: auto, or those of --w1_w0_file"),
@@ -134,10 +134,10 @@ def _bins() -> list[Flag]:
     return [
         *bin_flags(),
         text("hdf5_tasks", "outputs.source: tasks of the label file", many=True),
-        text("index_train_path", "labels.train"),
-        text("index_valid_path", "labels.valid"),
+        file("index_train_path", "labels.train"),
+        file("index_valid_path", "labels.valid"),
         text("input_train_path", "inputs: seq, and files of further values", many=True),
         text("input_valid_path", "inputs.valid_file", many=True),
-        text("output_train_path", "labels.train", many=True),
-        text("output_valid_path", "labels.valid", many=True),
+        file("output_train_path", "labels.train", many=True),
+        file("output_valid_path", "labels.valid", many=True),
     ]

@@ -7,8 +7,10 @@ import pytest
 from original_commands import INPUTS, OUTPUTS, TRAIN, KnownFiles, changed, given
 
 from kerasac.cli.original.experiment import training_translation
+from kerasac.cli.original.folds import ChosenFold, fold_there
 from kerasac.config import make_experiment
 from kerasac.errors import ConfigError
+from kerasac.genome.folds import Fold
 
 BINS = (
     "--model_prefix out/bins.0 --ref_fasta genome.fa --input_data_path seq gc.hdf5 --output_data_path labels.hdf5 "
@@ -217,3 +219,54 @@ def test_a_single_input_needs_no_lists():
 def test_constants_of_these_tests_are_whole_commands():
     assert "seq" in INPUTS
     assert "sum" in OUTPUTS
+
+
+def test_tasks_may_have_commas_between_them():
+    assert document(changed(TRAIN, tasks="K562,GM12878", num_tasks="4"))["datasets"] == ["K562", "GM12878"]
+
+
+def test_weights_of_a_checkpoint_begin_the_training():
+    line = changed(BINS, model_prefix="out/bins", fold=None, genome="hg38", from_checkpoint_weights="old.hdf5")
+    chosen = ChosenFold(Fold(0, ("chr1",), ("chr2",), ("chr3",)), "kerasac-10")
+    made = training_translation(given("kerasAC_cross_validate", line), KnownFiles(), chosen=chosen).document
+    assert made["training"]["initialize"] == "old.hdf5"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            {"index_valid_path": "other.hdf5", "output_valid_path": "valid.hdf5"},
+            "other.hdf5 chooses bins of valid.hdf5",
+        ),
+        ({"num_outputs": "2"}, "models of bins have one output here"),
+    ],
+)
+def test_what_bins_cannot_be_is_refused(flags: dict[str, str], said: str):
+    with pytest.raises(ConfigError, match=said):
+        document(changed(BINS, **flags))
+
+
+def test_fold_has_the_chromosomes_that_are_there():
+    chosen = training_translation(given("kerasAC_train", TRAIN), KnownFiles()).chosen
+    fold = fold_there(chosen, ("chr1", "chr2", "chr3"))
+    assert (fold.train, fold.valid, fold.test) == (("chr3",), ("chr1",), ("chr2",))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            {"fold": "0"},
+            "kerasAC's fold 0 has the valid chromosomes chr8, chr10; the data have chr1, .* another fold",
+        ),
+        (
+            {"fold": None, "genome": None, "train_chroms": "chr1 chr9", "validation_chroms": "chr2"},
+            "--train_chroms: the data have no chr9; there are chr1, chr2, chr3",
+        ),
+    ],
+)
+def test_chromosomes_that_are_not_there_are_named_with_the_flag(flags: dict[str, str | None], said: str):
+    chosen = training_translation(given("kerasAC_train", changed(TRAIN, **flags)), KnownFiles()).chosen
+    with pytest.raises(ConfigError, match=said):
+        fold_there(chosen, ("chr1", "chr2", "chr3"))

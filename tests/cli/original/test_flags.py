@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from kerasac.cli.original.flags import help_text, number, read_flags, switch, text, whole
+from kerasac.cli.original.flags import file, help_text, number, read_flags, switch, text, whole
 from kerasac.errors import ConfigError
 
 FLAGS = (
@@ -86,3 +88,13 @@ def test_help_says_of_every_flag_what_it_is_here():
     assert "without meaning here: there is none" in lines
     assert "not offered: name a table" in lines
     assert "(default 40)" in lines
+
+
+def test_files_that_are_named_must_be_there(tmp_path: Path):
+    there = tmp_path / "there.fa"
+    there.touch()
+    flags = (file("fasta"), file("labels", many=True), file("sizes", idle="the array has them"))
+    read_flags("tool", flags, ["--fasta", str(there), "--sizes", "nowhere"]).check_files()
+    read_flags("tool", flags, ["--fasta", "s3://bucket/genome.fa"]).check_files()
+    with pytest.raises(ConfigError, match=r"--labels nowhere\.tsv does not exist"):
+        read_flags("tool", flags, ["--labels", str(there), "nowhere.tsv"]).check_files()

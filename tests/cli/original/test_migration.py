@@ -109,3 +109,18 @@ def test_files_are_written_beside_each_other_and_never_over(tmp_path: Path):
     assert "def build(contract, flags)" in (out.parent / "architecture.py").read_text()
     with pytest.raises(ConfigError, match="is there already"):
         raise CliRunner().invoke(app, arguments).exception
+
+
+def test_a_variable_of_several_words_is_several_words(tmp_path: Path):
+    line = changed(TRAIN, tdb_output_min=None, tasks=None)
+    set_first = "both='K562 GM12878'\nmore='--tdb_output_min None 4.6'\n"
+    text = f"{set_first}kerasAC_train {line} $more --num_tasks 4 --tasks $both\n"
+    found = made(script(tmp_path, text)).document
+    assert found["datasets"] == ["K562", "GM12878"]
+    assert found["outputs"][1]["min"] == 4.6
+
+
+def test_a_mistake_is_told_with_its_line_and_what_is_not_set(tmp_path: Path):
+    path = script(tmp_path, f"echo\nkerasAC_train {TRAIN} --seed 1 $more\n")
+    with pytest.raises(ConfigError, match=r"line 2: --seed takes one value.*the script does not set \$more"):
+        made(path)

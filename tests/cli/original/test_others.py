@@ -73,6 +73,7 @@ def test_summary_of_profiles_is_the_reference(
         ("--losses counts profile", "in this order"),
         ("--smooth_preps", "goes with --smooth_observed_profile"),
         ("--pseudoreps a.bw", "two bigWigs with a comma"),
+        ("--label_min_to_score 90", "no window of .* is within --label_min_to_score"),
     ],
 )
 def test_scores_that_cannot_be_are_refused(

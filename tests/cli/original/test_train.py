@@ -130,7 +130,7 @@ def test_migrated_experiment_has_the_plan_of_the_command(trained: Any, tmp_path:
 
 @pytest.mark.slow
 def test_own_architecture_of_kerasacs_kind_is_trained(
-    trained: Any, command: Callable[..., int], tmp_path: Path
+    trained: Any, command: Callable[..., int], tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     (tmp_path / "own.py").write_text(OWN)
     prefix = tmp_path / "own"
@@ -138,6 +138,7 @@ def test_own_architecture_of_kerasacs_kind_is_trained(
         trained.line, architecture_spec=None, architecture_from_file=str(tmp_path / "own.py"), model_prefix=str(prefix)
     )
     assert command("kerasAC_train", line) == 0
+    assert not [one for one in recwarn if "optimizer" in str(one.message)], "the file's own optimizer is not saved"
     out = f"--predictions_and_labels_hdf5 {prefix} --load_model_hdf5 {prefix}.hdf5 --fold 1 --genome hg38"
     peaks = "--tdb_partition_attribute_for_upsample peak --tdb_partition_thresh_for_upsample 2"
     assert command("kerasAC_predict_tdb", f"{trained.tracks} {peaks} --upsample_ratio_list_predict 1 {out}") == 0
@@ -153,3 +154,28 @@ def test_own_file_without_the_function_is_refused(trained: Any, command: Callabl
     )
     with pytest.raises(ConfigError, match="has no function getModelGivenModelOptionsAndWeightInits"):
         command("kerasAC_train", line)
+
+
+def test_another_fold_or_seed_of_the_same_prefix_is_refused(trained: Any, command: Callable[..., int]) -> None:
+    folds = trained.file("kerasac-ray") / "folds.json"
+    before = folds.read_text()
+    for flags in ({"fold": "2"}, {"seed": "8"}):
+        with pytest.raises(ConfigError, match="was trained with this --model_prefix"):
+            command("kerasAC_train", changed(trained.line, **flags))
+    named = changed(trained.line, fold=None, genome=None, train_chroms="chr2", validation_chroms="chr1")
+    with pytest.raises(ConfigError, match="was trained with this --model_prefix"):
+        command("kerasAC_train", named)
+    assert folds.read_text() == before
+
+
+def test_a_trackable_that_there_is_not_is_said(trained: Any, command: Callable[..., int], tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    with said.open("w") as file:
+        command("kerasAC_train", changed(trained.line, trackables="loss los"), Console(file=file, width=1000))
+    command("kerasAC_train", trained.line)
+    assert "--trackables los: None in .log.batch; there are logcount_predictions_loss, loss," in said.read_text()
+
+
+def test_a_file_that_is_missing_is_named_by_its_flag(trained: Any, command: Callable[..., int]) -> None:
+    with pytest.raises(ConfigError, match=r"--ref_fasta nowhere\.fa does not exist"):
+        command("kerasAC_train", changed(trained.line, ref_fasta="nowhere.fa"))

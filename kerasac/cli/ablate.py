@@ -9,13 +9,22 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kerasac.cli.options import Quiet, Verbose, open_console, set_volume
+from kerasac.cli.options import (
+    Corrected,
+    ModelExperiment,
+    OtherGenome,
+    Overwrite,
+    Quiet,
+    Sources,
+    Verbose,
+    Workers,
+    open_console,
+    set_volume,
+)
 
 
 def ablate(
-    sources: Annotated[
-        list[Path], typer.Argument(help="A run's folder, units of it (<run>/fold-0/seed-1234), or .keras files.")
-    ],
+    sources: Sources,
     regions: Annotated[Path, typer.Argument(help="BED: regions to replace, each inside a window around its middle.")],
     out: Annotated[Path, typer.Option(help="Prefix: <out>.tsv, <out>.left_out.tsv.")],
     n: Annotated[int, typer.Option(help="Shuffles that each region is replaced by.")] = 20,
@@ -23,13 +32,11 @@ def ablate(
         bool, typer.Option("--held-out", help="Only by the folds that test on a region's chromosome; quicker.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the shuffles.")] = 0,
-    corrected: Annotated[bool, typer.Option("--corrected", help="By the models without the enzyme's bias.")] = False,
-    experiment: Annotated[Path | None, typer.Option(help="For .keras files of no run: what goes in and out.")] = None,
-    fasta: Annotated[Path | None, typer.Option(help="Another genome than the experiment's.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Ray workers; 1 = this process. Default: by GPUs and CPUs.")] = (
-        None
-    ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    corrected: Corrected = False,
+    experiment: ModelExperiment = None,
+    fasta: OtherGenome = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from kerasac.cli.options import Verbose, set_volume
+from kerasac.errors import ConfigError
 
 if TYPE_CHECKING:
     from kerasac.store.bigwig_tracks import Written
@@ -43,6 +44,8 @@ def bigwig(
     from kerasac.steps.bigwig import prediction_bigwigs
 
     if is_contributions(source):
+        if tracks is not None or tasks is not None:
+            raise ConfigError(f"{source} holds contributions, one track; --tracks and --tasks are of predictions")
         written = [contribution_bigwig(source, out, regions=regions, chrom_sizes=chrom_sizes, overwrite=overwrite)]
     else:
         written = prediction_bigwigs(
@@ -53,7 +56,8 @@ def bigwig(
             chrom_sizes=chrom_sizes,
             overwrite=overwrite,
         )
-    show_facts(f"wrote {len(written)} bigWig files", [(str(one.path), _fact(one)) for one in written], Console())
+    files = f"{len(written)} bigWig file{'s' if len(written) != 1 else ''}"
+    show_facts(f"wrote {files}", [(str(one.path), _fact(one)) for one in written], Console())
 
 
 def _fact(one: Written) -> str:

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from kerasac.cli.options import Quiet, Verbose, open_console, set_volume
+from kerasac.cli.options import (
+    Corrected,
+    ModelExperiment,
+    OtherGenome,
+    Overwrite,
+    Quiet,
+    Sources,
+    Verbose,
+    Workers,
+    open_console,
+    set_volume,
+)
 from kerasac.cli.predict import By
 from kerasac.errors import ConfigError
 from kerasac.genome.centering import Center
@@ -44,9 +55,7 @@ def interpret(
             "around each base shuffled."
         ),
     ],
-    sources: Annotated[
-        list[Path], typer.Argument(help="A run's folder, units of it (<run>/fold-0/seed-1234), or .keras files.")
-    ],
+    sources: Sources,
     out: Annotated[Path, typer.Option(help="Prefix of the files: <out>.<head>.h5, or <out>.<task>.<head>.h5.")],
     regions: Annotated[Path, typer.Option(help="BED or narrowPeak: a window a region.")],
     center: Annotated[Center, typer.Option(help="Centre of a region: its summit, or its middle.")] = Center.SUMMIT,
@@ -79,13 +88,11 @@ def interpret(
     layout: Annotated[
         ContributionLayout, typer.Option(help="Whose files are written; kerasac: NumPy arrays.")
     ] = ContributionLayout.OURS,
-    corrected: Annotated[bool, typer.Option("--corrected", help="The models without the enzyme's bias.")] = False,
-    experiment: Annotated[Path | None, typer.Option(help="For .keras files of no run: what goes in and out.")] = None,
-    fasta: Annotated[Path | None, typer.Option(help="Another genome; of models of sequence alone.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Ray workers; 1 = this process. Default: by GPUs and CPUs.")] = (
-        None
-    ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    corrected: Corrected = False,
+    experiment: ModelExperiment = None,
+    fasta: OtherGenome = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kerasac.cli.options import Quiet, Verbose, open_console, set_volume
+from kerasac.cli.options import (
+    Corrected,
+    ModelExperiment,
+    OtherGenome,
+    Overwrite,
+    Quiet,
+    Sources,
+    Verbose,
+    Workers,
+    open_console,
+    set_volume,
+)
 from kerasac.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,9 +30,7 @@ _SHOWN = 10  # effects that are printed
 
 
 def marginal(
-    sources: Annotated[
-        list[Path], typer.Argument(help="A run's folder, units of it (<run>/fold-0/seed-1234), or .keras files.")
-    ],
+    sources: Sources,
     out: Annotated[Path, typer.Option(help="Prefix: <out>.tsv, <out>.footprints.h5, <out>.png.")],
     motif: Annotated[
         list[str], typer.Option(metavar="NAME=SEQUENCE", help="A motif in IUPAC's letters; repeatable.")
@@ -39,13 +48,11 @@ def marginal(
     ] = [],  # noqa: B006
     spacings: Annotated[str, typer.Option(help="Bases between a pair: FIRST..LAST..STEP, or numbers.")] = "10..100..10",
     seed: Annotated[int, typer.Option(help="Of backgrounds, sites and scrambled sites.")] = 0,
-    corrected: Annotated[bool, typer.Option("--corrected", help="By the models without the enzyme's bias.")] = False,
-    experiment: Annotated[Path | None, typer.Option(help="For .keras files of no run: what goes in and out.")] = None,
-    fasta: Annotated[Path | None, typer.Option(help="Another genome than the experiment's.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Ray workers; 1 = this process. Default: by GPUs and CPUs.")] = (
-        None
-    ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    corrected: Corrected = False,
+    experiment: ModelExperiment = None,
+    fasta: OtherGenome = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:

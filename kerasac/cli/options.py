@@ -32,6 +32,20 @@ StopAfter = Annotated[
         help="Stop at the end of an epoch after this long, e.g. 11h, 90m or 2-12:00:00; the same command goes on.",
     ),
 ]
+Sources = Annotated[
+    list[Path], typer.Argument(help="A run's folder, units of it (<run>/fold-0/seed-1234), or .keras files.")
+]
+Corrected = Annotated[bool, typer.Option("--corrected", help="By the models without the enzyme's bias.")]
+ModelExperiment = Annotated[
+    Path | None, typer.Option("--experiment", help="For .keras files of no run: what goes in and out.")
+]
+OtherGenome = Annotated[
+    Path | None, typer.Option("--fasta", help="Another genome than the experiment's; of models of sequence alone.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Ray workers; 1 = this process. Default: by GPUs and CPUs.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for debugging.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only.")]
 

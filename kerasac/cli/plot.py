@@ -69,7 +69,7 @@ def plot(
     look = Look(ymin, ymax, threshold, minimal, shared_scale, title)
     found = places(regions or [], bed, first=first, flank_bp=flank)
     if first is None and len(found) > _MOST:
-        raise InterpretError(f"{bed} has {len(found):,} places, a figure each; say how many with --first")
+        raise InterpretError(f"there are {len(found):,} places, a figure each; say how many with --first")
     with progress_bar("drawing", open_console(quiet=quiet)) as advance:
         paths = draw_places(
             found, files, out, look=look, kinds=_kinds(tracks), form=form, overwrite=overwrite, advance=advance

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kerasac.cli.options import Quiet, Verbose, open_console, set_volume
+from kerasac.cli.options import (
+    Corrected,
+    ModelExperiment,
+    Overwrite,
+    Quiet,
+    Sources,
+    Verbose,
+    Workers,
+    open_console,
+    set_volume,
+)
 from kerasac.genome.centering import Center
 from kerasac.steps.write_layouts import LayoutName
 
@@ -26,9 +36,7 @@ class By(StrEnum):
 
 
 def predict(
-    sources: Annotated[
-        list[Path], typer.Argument(help="A run's folder, units of it (<run>/fold-0/seed-1234), or .keras files.")
-    ],
+    sources: Sources,
     out: Annotated[Path, typer.Option(help="HDF5 file to write; of bins, the prefix of kerasAC's tables.")],
     regions: Annotated[Path | None, typer.Option(help="BED or narrowPeak: a window a region.")] = None,
     background: Annotated[Path | None, typer.Option(help="BED of background windows, beside --regions.")] = None,
@@ -41,18 +49,16 @@ def predict(
         typer.Option(help="Each chromosome by the folds that test on it (of a run, the default), or by all models."),
     ] = None,
     layout: Annotated[LayoutName, typer.Option(help="Whose keys the file has.")] = LayoutName.KERASAC,
-    corrected: Annotated[bool, typer.Option("--corrected", help="By the models without the enzyme's bias.")] = False,
+    corrected: Corrected = False,
     labels: Annotated[bool, typer.Option("--labels/--no-labels", help="Put what was measured beside.")] = True,
     calibrated: Annotated[
         bool | None,
         typer.Option("--calibrated/--uncalibrated", help="Calibrate log counts; default: where all models can."),
     ] = None,
-    experiment: Annotated[Path | None, typer.Option(help="For .keras files of no run: what goes in and out.")] = None,
+    experiment: ModelExperiment = None,
     fasta: Annotated[Path | None, typer.Option(help="Another genome; with --no-labels.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Ray workers; 1 = this process. Default: by GPUs and CPUs.")] = (
-        None
-    ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:

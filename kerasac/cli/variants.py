@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kerasac.cli.options import Quiet, Verbose, open_console, set_volume
+from kerasac.cli.options import (
+    Corrected,
+    ModelExperiment,
+    OtherGenome,
+    Overwrite,
+    Quiet,
+    Sources,
+    Verbose,
+    Workers,
+    open_console,
+    set_volume,
+)
 
 if TYPE_CHECKING:
     from kerasac.runs.variants import ScoredVariants
 
 
 def variants(
-    sources: Annotated[
-        list[Path], typer.Argument(help="A run's folder, units of it (<run>/fold-0/seed-1234), or .keras files.")
-    ],
+    sources: Sources,
     variants: Annotated[Path, typer.Argument(help="VCF or BCF, or a table: rsid, chrom, pos, ref, alt.")],
     out: Annotated[Path, typer.Option(help="Prefix: <out>.tsv, <out>.folds.tsv, <out>.left_out.tsv.")],
     held_out: Annotated[
@@ -33,13 +42,11 @@ def variants(
         bool, typer.Option("--swap-alleles", help="Swap ref and alt where alt is the genome's, instead of leaving out.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the shuffles.")] = 0,
-    corrected: Annotated[bool, typer.Option("--corrected", help="By the models without the enzyme's bias.")] = False,
-    experiment: Annotated[Path | None, typer.Option(help="For .keras files of no run: what goes in and out.")] = None,
-    fasta: Annotated[Path | None, typer.Option(help="Another genome than the experiment's.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Ray workers; 1 = this process. Default: by GPUs and CPUs.")] = (
-        None
-    ),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    corrected: Corrected = False,
+    experiment: ModelExperiment = None,
+    fasta: OtherGenome = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -76,11 +83,12 @@ def variants(
 
 def _facts(done: ScoredVariants, seconds: float) -> list[tuple[str, str]]:
     total = done.n_variants + done.n_null
-    kept = f", {total - done.n_now:,} items kept" if done.n_now < total else ""
+    kept = f", {total - done.n_now:,} of {total:,} kept from before" if done.n_now < total else ""
     return [
-        ("variants", f"{done.n_variants:,}{kept}, {seconds:,.0f} s"),
+        ("variants", f"{done.n_variants:,}"),
         *([("swapped", f"{done.n_swapped:,} whose alternate allele is the genome's")] if done.n_swapped else []),
         *([("shuffles", f"{done.n_null:,}")] if done.n_null else []),
+        ("scored", f"in {seconds:,.0f} s{kept}"),
         ("models", f"{done.n_models}"),
         *(("left out", f"{n:,} {why}") for why, n in done.left_out.items()),
         *([("listed in", str(done.left_out_file))] if done.left_out else []),

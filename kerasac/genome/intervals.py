@@ -286,11 +286,12 @@ def _summit(fields: list[str], column: int, start: int, end: int, path: Path, nu
     if len(fields) <= max(column, 3):
         raise GenomeError(
             f"{path} line {number} has {len(fields)} columns and no summit; give a narrowPeak file (10 columns),"
-            " or use the peaks' centers instead of summits"
+            " or use the peaks' centers instead of summits (center: center, --center center)"
         )
     if not fields[column].strip().removeprefix("-").isdigit() or (offset := int(fields[column])) < -1:
         raise GenomeError(
             f"{path} line {number}: the summit column holds {fields[column]!r}; expected the summit's offset"
             " from the start in bases. Give a narrowPeak file, or use the peaks' centers instead of summits"
+            " (center: center, --center center)"
         )
     return (start + end) // 2 if offset == -1 else start + offset

@@ -13,21 +13,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kerasac.cache import digest, file_digest, whole_file, write_whole
+from kerasac.cache import digest, file_digest, write_whole
 from kerasac.genome.assembly import Assembly, IntArray
 from kerasac.genome.intervals import Intervals
-from kerasac.genome.sequence import N, TokenArray, TokenGenome
-from kerasac.interpret.both_strands import Ends, Outputs
-from kerasac.interpret.effects import Effects, Lengths, Target
-from kerasac.interpret.loaded import loaded_models
+from kerasac.genome.sequence import N, TokenArray
+from kerasac.interpret.both_strands import Outputs
+from kerasac.interpret.effects import Lengths
 from kerasac.interpret.model_average import Averages, BoolArray, ModelSet
 from kerasac.interpret.references import dinucleotide_shuffles
-from kerasac.models.registry import Parameters
-from kerasac.steps.prediction_data import Reading
-from kerasac.steps.sharded import ShardedJob
+from kerasac.interpret.scoring_job import Scores, ScoringJob
 
 SHARD_SEQUENCES = 1024  # each is predicted on both strands
-_CELLS = 1 << 21  # predicted values of a strand that are held at a time
 _UNKNOWN_CHROM = "on a chromosome that the genome lacks"
 _BEYOND = "whose window would leave its chromosome"
 _LONG = "longer than the model's input"
@@ -91,23 +87,11 @@ def checked_regions(given: Intervals, assembly: Assembly, genome: TokenArray, ro
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AblationJob(ShardedJob):
-    """Regions, the items; each is replaced ``n_shuffles`` times.
+class AblationJob(ScoringJob):
+    """Regions, the items; each is replaced ``n_shuffles`` times."""
 
-    ``uses`` (chromosomes, models) bool says which models are asked on each chromosome. A shard's file holds scores,
-    (items, models, G, S) float32; NaN by a model that was not asked.
-    """
-
-    reading: Reading
-    tokens: TokenGenome
-    ends: Ends
-    effects: Effects
-    models: tuple[Path, ...]
-    parameters: Parameters
     regions: Regions
     n_shuffles: int
-    uses: BoolArray
-    seed: int
 
     @property
     def n_items(self) -> int:
@@ -115,14 +99,9 @@ class AblationJob(ShardedJob):
         return len(self.regions)
 
     @property
-    def suffix(self) -> str:
-        """Ending of the files of shards."""
-        return "npy"
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """What the scores are told of, G."""
-        return self.effects.targets
+    def n_sequences(self) -> int:
+        """Sequences of an item: the window as it is, and with its region replaced."""
+        return 1 + self.n_shuffles
 
     @property
     def score_names(self) -> tuple[str, ...]:
@@ -132,20 +111,6 @@ class AblationJob(ShardedJob):
     def chroms(self, items: IntArray) -> IntArray:
         """Return the chromosome of each item, by its place in the assembly."""
         return self.regions.chrom[items]
-
-    def do(self, shard: int) -> int:
-        """Score a shard."""
-        genome, items = self.tokens.open(), np.arange(self.n_items)[self.rows(shard)]
-        step = max(1, _CELLS // (self.ends.width_out * (1 + self.n_shuffles)))
-        blocks = [self._scores(items[low : low + step], genome) for low in range(0, len(items), step)]
-        with whole_file(self.part(shard)) as beside, beside.open("wb") as file:
-            np.save(file, np.concatenate(blocks))
-        return len(items)
-
-    def scores(self, shard: int) -> npt.NDArray[np.float32]:
-        """Return what a finished shard's file holds."""
-        found: npt.NDArray[np.float32] = np.load(self.part(shard))
-        return found
 
     def digest(self) -> str:
         """Return 16 hex digits that change with whatever decides the scores."""
@@ -160,19 +125,11 @@ class AblationJob(ShardedJob):
             }
         )
 
-    def _scores(self, items: IntArray, genome: TokenArray) -> npt.NDArray[np.float32]:
+    def scores_of(self, items: IntArray, genome: TokenArray) -> Scores:
+        """Score some regions: replaced against intact, the mean over shuffles."""
         centers = self.regions.centers(self.reading.assembly)[items]
-        sequences = np.stack([self._sequences(*pair, genome) for pair in zip(items, centers, strict=True)])
-        beside, chroms = self.ends.beside(self.reading, centers), self.regions.chrom[items]
-        shape = (len(items), len(self.models), len(self.targets), len(self.score_names))
-        scores = np.full(shape, np.nan, dtype=np.float32)
-        for i, model in enumerate(loaded_models(self.models, self.ends.contract, self.parameters)):
-            asked = np.flatnonzero(self.uses[chroms, i])
-            if len(asked):
-                repeated = beside.repeated(1 + self.n_shuffles, asked)
-                tokens = sequences[asked].reshape(-1, sequences.shape[2])
-                scores[asked, i] = self._summed_up(self.ends.predict(model, tokens, repeated), len(asked))
-        return scores
+        tokens = np.stack([self._sequences(*pair, genome) for pair in zip(items, centers, strict=True)])
+        return self.by_models(items, tokens, centers, lambda found, asked: self._summed_up(found, len(asked)))
 
     def _sequences(self, item: int, center: int, genome: TokenArray) -> TokenArray:
         """Return a window as it is, and with its region replaced, (1 + shuffles, L)."""
@@ -188,8 +145,7 @@ class AblationJob(ShardedJob):
 
     def _summed_up(self, found: Outputs, n: int) -> npt.NDArray[np.float64]:
         """Score n windows' shuffles against the windows: (n, G, S)."""
-        each = 1 + self.n_shuffles
-        rows = np.arange(n * each).reshape(n, each)
+        rows = np.arange(n * self.n_sequences).reshape(n, self.n_sequences)
         intact, replaced = np.repeat(rows[:, 0], self.n_shuffles), rows[:, 1:].ravel()
         none = np.zeros(len(intact), dtype=np.int64)
         scores = self.effects.score(found.take(intact), found.take(replaced), Lengths(none, none))

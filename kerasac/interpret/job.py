@@ -19,12 +19,12 @@ from kerasac.genome.sequence import one_hot
 from kerasac.interpret.contribution_files import ContributionFacts, join_contributions
 from kerasac.interpret.explained import Array, Explained
 from kerasac.interpret.heads import Target, task_names
-from kerasac.interpret.loaded import loaded_models
 from kerasac.interpret.settings import ExplainSettings, Method
 from kerasac.models.contract import Contract, Port
 from kerasac.models.registry import Parameters
 from kerasac.sampling.plan import Windows
 from kerasac.steps.hdf5_rows import create_rows
+from kerasac.steps.loaded import loaded_models
 from kerasac.steps.predict_average import average
 from kerasac.steps.prediction_data import Reading
 from kerasac.steps.sharded import ShardedJob

@@ -13,14 +13,14 @@ from scipy.special import softmax
 
 from kerasac.cache import digest, file_digest, whole_file
 from kerasac.genome.assembly import IntArray
-from kerasac.genome.sequence import TokenArray, TokenGenome
+from kerasac.genome.sequence import TokenArray
 from kerasac.interpret.both_strands import Ends, Outputs
 from kerasac.interpret.effects import Effects, Lengths, ProfileEffects
-from kerasac.interpret.loaded import loaded_models
 from kerasac.interpret.marginal_design import Design
 from kerasac.interpret.references import dinucleotide_shuffles
 from kerasac.models.registry import Parameters
 from kerasac.steps.count_space import counts_of
+from kerasac.steps.loaded import loaded_models
 from kerasac.steps.prediction_data import Reading
 from kerasac.steps.sharded import ShardedJob
 
@@ -47,7 +47,6 @@ class MarginalJob(ShardedJob):
     """Backgrounds, the items: genome rows of their centres (n,), and the number of the shuffle of each, (n,)."""
 
     reading: Reading
-    tokens: TokenGenome
     ends: Ends
     effects: Effects
     models: tuple[Path, ...]
@@ -69,7 +68,7 @@ class MarginalJob(ShardedJob):
 
     def do(self, shard: int) -> int:
         """Predict the backgrounds of a shard."""
-        genome = self.tokens.open()
+        genome = self.reading.source.tokens.open()
         places = np.arange(self.n_items)[self.rows(shard)]
         step = max(1, _CELLS // (self.ends.width_out * len(self.design.conditions)))
         parts = [self._predicted(places[low : low + step], genome) for low in range(0, len(places), step)]

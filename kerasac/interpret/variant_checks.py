@@ -22,7 +22,7 @@ MISMATCH = "whose reference allele is not the genome's"
 MISMATCH_SWAPPED = "whose alternate allele is the genome's, not its reference allele (--swap-alleles)"
 LETTERS = "with an allele of other letters than A, C, G, T (symbolic, missing or N)"
 SAME = "with two alleles that are the same"
-LONG = "with a change longer than the model's flank"
+LONG = "with a change longer than the model's narrowest flank"
 UNKNOWN_BASES = "with N in its window"
 NO_MODEL = "on a chromosome that no fold tests on"
 
@@ -47,6 +47,18 @@ class Checked:
     def reasons(self) -> dict[str, int]:
         """Number of variants that are left out, by reason."""
         return dict(Counter(one.reason for one in self.left_out))
+
+    @property
+    def doubt(self) -> str | None:
+        """What may be wrong with the whole file, when the genome has few of its reference alleles."""
+        read = [one.reason for one in self.left_out if one.reason in (MISMATCH, MISMATCH_SWAPPED)]
+        compared = len(read) + len(self.variants)
+        if 2 * len(read) <= compared:
+            return None
+        return (
+            f"{len(read):,} of {compared:,} reference alleles are not the genome's, and others may be it by chance: "
+            "are positions 1-based, as in VCF (a table's 0-based column is called start), and of this assembly?"
+        )
 
     def on(self, scored: BoolArray, assembly: Assembly) -> Checked:
         """Leave out the variants on chromosomes (n_chroms,) that no model is to score."""

@@ -16,12 +16,12 @@ from kerasac.interpret.effects import Effects, ProfileEffects, Target
 from kerasac.interpret.explain import Key, explainer
 from kerasac.interpret.heads import Head, heads_of
 from kerasac.interpret.heads import Target as Explained
-from kerasac.interpret.loaded import loaded_models
 from kerasac.interpret.settings import ExplainSettings
 from kerasac.interpret.variant_job import VariantJob
 from kerasac.interpret.variant_sequences import allele_sequences, first_rows
 from kerasac.interpret.variants import Change, GivenVariant
 from kerasac.steps.count_space import counts_of
+from kerasac.steps.loaded import loaded_models
 from kerasac.steps.predict_average import average
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ def drawn(
     """Predict and explain one of a job's variants with the models at ``places``."""
     variants = job.variants.take(np.array([row]))
     (change,) = variants.changes()
-    assembly, genome = job.reading.assembly, job.tokens.open()
+    assembly, genome = job.reading.assembly, job.reading.source.tokens.open()
     sequences = allele_sequences(variants, assembly, genome, job.ends.width_bp // 2)
     centers = first_rows(variants, [change], assembly)
     tokens, beside = sequences.tokens[0], job.ends.beside(job.reading, centers).repeated(2)

@@ -129,7 +129,7 @@ def _by_content(rows: Sequence[Sequence[str]], path: Path, assembly: Assembly) -
         return _ORDERS[fitting[0]]
     problem = f"may be of {' or '.join(fitting)}" if fitting else f"begin with {' '.join(rows[0])[:80]!r}"
     raise GenomeError(
-        f"the columns of {path} cannot be told: they {problem}; put a header line above them, as "
+        f"the columns of {path} cannot be told: they {problem}; part them by tabs, put a header line above them, as "
         "rsid<TAB>chrom<TAB>pos<TAB>ref<TAB>alt, and use the genome's names of chromosomes"
     )
 

@@ -110,6 +110,12 @@ def open_trained(sources: Sequence[Path], experiment: Path | None, *, corrected:
         When a source is neither.
     """
     loose = [source for source in sources if source.is_file() and not (source.parent / MARKER).is_file()]
+    for source in loose:
+        if source.suffix != ".keras":
+            raise ConfigError(
+                f"{source} is no model; name a run, a unit of it, or a .keras file (`kerasac-ray convert` makes one of "
+                "other formats)"
+            )
     if loose and len(loose) < len(sources):
         raise ConfigError(f"{loose[0]} is of no run, {sources[0]} may be; predict with one kind at a time")
     if loose:

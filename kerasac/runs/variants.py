@@ -193,6 +193,8 @@ def _checked(
     flank = max(trained.experiment.widest_flank, ends.width_bp // 2)
     window = Window(flank, min([ends.width_bp, *widths]) // 2)
     found = checked(given, reading.assembly, reading.source.tokens.open(), window, swap=request.swap_alleles)
+    if found.doubt is not None:
+        logger.warning("%s: %s", request.variants, found.doubt)
     used = used_models(trained, reading.assembly, held_out, held_out_only=request.held_out_only)
     found = found.on(np.asarray(used.any(axis=1)), reading.assembly)
     if not len(found.variants):

@@ -84,6 +84,10 @@ class Source(Protocol):
         """How inputs and outputs are derived from what ``read`` gives."""
 
     @property
+    def tokens(self) -> TokenGenome:
+        """The genome that windows of sequence are cut out of."""
+
+    @property
     def in_memory(self) -> bool:
         """Whether windows are looked up in mapped files, rather than read from an array."""
 

@@ -40,22 +40,24 @@ def windows_of_regions(
         When no region has a window.
     """
     read = read_bed(path, summits=center is Center.SUMMIT)
-    known = read.known(assembly, path) if len(read) else read
-    centers = np.where(known.summit >= 0, known.summit, (known.start + known.end) // 2)
-    sizes = assembly.sizes_bp[known.chrom_index(assembly)]
-    outside = summit_outside(known)
-    beyond = ~outside & ((centers < flank) | (centers + flank > sizes))
-    kept = ~outside & ~beyond
+    if len(read):
+        read.known(assembly, path)  # raises when none is, or they are named as another assembly's
+    chrom = read.chrom_index(assembly)
+    centers = np.where(read.summit >= 0, read.summit, (read.start + read.end) // 2)
+    unknown = chrom < 0
+    outside = ~unknown & summit_outside(read)
+    beyond = ~unknown & ~outside & ((centers < flank) | (centers + flank > assembly.sizes_bp[chrom]))
+    kept = ~unknown & ~outside & ~beyond
     left_out = {
-        "on chromosomes that the genome lacks": len(read) - len(known),
+        "on chromosomes that the genome lacks": int(unknown.sum()),
         "with a summit outside": int(outside.sum()),
         "whose window would leave its chromosome": int(beyond.sum()),
     }
     if not kept.any():
         said = ", ".join(f"{n:,} {why}" for why, n in left_out.items() if n)
         raise SamplingError(f"no region of {path} has a window of ±{flank:,} bases ({said or 'the file is empty'})")
-    rows = (centers + known.offsets(assembly))[kept]
-    return GivenWindows(windows_at(rows, is_peak=is_peak), {why: n for why, n in left_out.items() if n}, known[~kept])
+    rows = (centers + assembly.offsets[chrom])[kept]
+    return GivenWindows(windows_at(rows, is_peak=is_peak), {why: n for why, n in left_out.items() if n}, read[~kept])
 
 
 def windows_along(assembly: Assembly, chroms: Sequence[str], flank: int, stride_bp: int) -> GivenWindows:

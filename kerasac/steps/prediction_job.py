@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,10 @@ import numpy as np
 
 from kerasac.cache import digest, file_digest, whole_file
 from kerasac.genome.assembly import IntArray
-from kerasac.models.contract import Contract
-from kerasac.models.registry import Parameters, register_classes
+from kerasac.models.registry import Parameters
 from kerasac.sampling.plan import Windows
 from kerasac.steps.calibration import CALIBRATION, read_calibration
+from kerasac.steps.loaded import loaded_models
 from kerasac.steps.predicted_bins import write_predicted_bins
 from kerasac.steps.prediction_data import Reading
 from kerasac.steps.prediction_shards import (
@@ -150,17 +149,9 @@ def _predict_values(job: PredictionJob, shard: int, windows: Windows, group_of: 
 
 
 def _members(job: PredictionJob, group: Sequence[int]) -> list[Member]:
-    register_classes(job.parameters)
-    contract, calibrated = job.reading.contract, job.calibrated
-    return [_member(job.models[i], file_digest(job.models[i]), contract, calibrated) for i in group]
-
-
-@lru_cache(maxsize=64)
-def _member(path: Path, content: str, contract: Contract, calibrated: bool) -> Member:
-    """Load a model once a process; ``content`` is its file's digest."""
-    from kerasac.models.checkpoint import load_model
-    from kerasac.models.fitted import fitted
     from kerasac.steps.predict import Member
 
-    calibration = read_calibration(path.with_name(CALIBRATION), path) if calibrated else None
-    return Member(fitted(load_model(path), contract, str(path)), calibration)
+    paths = [job.models[i] for i in group]
+    models = loaded_models(paths, job.reading.contract, job.parameters)
+    corrections = [read_calibration(path.with_name(CALIBRATION), path) if job.calibrated else None for path in paths]
+    return [Member(*pair) for pair in zip(models, corrections, strict=True)]

@@ -9,6 +9,7 @@ from blocks import block, facts
 from typer.testing import CliRunner
 
 from kerasac.cli.main import app
+from kerasac.errors import ConfigError
 from kerasac.steps import bigwig as step
 from kerasac.steps.prediction_shards import write_blocks
 from kerasac.store.bigwig_tracks import Written
@@ -49,3 +50,12 @@ def test_predictions_and_contributions_are_told_apart_by_their_keys(tmp_path: Pa
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "c.contributions.bw").exists()
+    assert "wrote 1 bigWig file\n" in result.output
+
+
+def test_contributions_have_no_tracks_to_choose(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file["hyp_scores"] = file["input_seqs"] = [[[1, 0, 0, 0], [0, 1, 0, 0]]]
+    arguments = ["bigwig", str(tmp_path / "c.h5"), "--out", str(tmp_path / "c"), "--tasks", "plus"]
+    with pytest.raises(ConfigError, match=r"c\.h5 holds contributions, one track"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)

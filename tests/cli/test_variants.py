@@ -36,7 +36,15 @@ def test_variants_become_one_request_and_the_result_is_told(monkeypatch: pytest.
     options = "--held-out --null 1000 --plot 1 --task plus --swap-alleles --seed 7 --corrected --fasta g.fa --workers 2"
     told(
         f"variants runs/a runs/b v.vcf --out v {options} --overwrite -q",
-        *("wrote v.tsv", "1,000", "1,500 items kept", "2,000", "4 with N", "v.left_out.tsv", "1 in v.plots"),
+        *(
+            "wrote v.tsv",
+            "1,000",
+            "1,500 of 3,000 kept from before",
+            "2,000",
+            "4 with N",
+            "v.left_out.tsv",
+            "1 in v.plots",
+        ),
     )
     assert calls == [
         VariantRequest(

@@ -321,3 +321,21 @@ def test_a_minimal_figure_needs_contributions() -> None:
     track = Track(Kind.OBSERVED, "observed", np.ones(4), "counts")
     with pytest.raises(InterpretError, match="there are none"):
         region_figure(Place("chr1", 0, 4), [track], Look(minimal=True))
+
+
+@pytest.mark.parametrize("first", [0, -1])
+def test_a_number_of_places_is_at_least_one(tmp_path: Path, first: int) -> None:
+    (tmp_path / "a.bed").write_text("chr1\t5\t10\nchr2\t0\t4\n")
+    with pytest.raises(InterpretError, match=f"--first {first} .* give 1 or more"):
+        places([], tmp_path / "a.bed", first=first)
+
+
+def test_a_file_without_regions_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.bed").write_text("")
+    with pytest.raises(InterpretError, match=r"a\.bed holds no region"):
+        places([], tmp_path / "a.bed")
+
+
+def test_a_number_of_places_needs_a_file() -> None:
+    with pytest.raises(InterpretError, match="and --bed FILE"):
+        places(["chr1:5-10"], first=2)

@@ -143,3 +143,15 @@ def test_lower_case_is_upper_case() -> None:
     found = checked([one._replace(ref=one.ref.lower(), alt=one.alt.lower())], ASSEMBLY, GENOME, WINDOW)
     assert found.variants.ref == (one.ref,)
     assert found.variants.changes() == [Change(0, one.ref, one.alt)]
+
+
+@pytest.mark.parametrize(("n_wrong", "doubted"), [(0, False), (2, False), (3, True)])
+def test_a_file_whose_reference_alleles_are_mostly_others_is_doubted(n_wrong: int, doubted: bool) -> None:
+    right = [given_at(100 + i, 1, other_than(CHROM2[100 + i])) for i in range(4 - n_wrong)]
+    wrong = [
+        one._replace(ref=other_than(one.ref), alt=one.ref)
+        for one in (given_at(110 + i, 1, other_than(CHROM2[110 + i])) for i in range(n_wrong))
+    ]
+    found = checked([*right, *wrong], ASSEMBLY, GENOME, WINDOW)
+    assert len(found.left_out) == n_wrong
+    assert (found.doubt is not None) == doubted

@@ -54,7 +54,8 @@ def test_regions_without_a_window_are_counted_by_reason_and_listed(tmp_path: Pat
         "whose window would leave its chromosome": 2,
     }
     assert given.dropped is not None
-    assert given.dropped.start.tolist() == [0, 85, 40]
+    assert given.dropped.start.tolist() == [0, 85, 40, 1]
+    assert given.dropped.chrom.tolist() == ["chr1", "chr1", "chr1", "chrUn"]
 
 
 def test_no_window_at_all_is_an_error_that_says_why(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def _draw_footprint(ax: Axes, marginal: Marginal, motif: int, *, is_first: bool)
     ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     ax.set_ylabel("counts a base", fontsize=8)
     if is_first:
-        ax.legend(loc="upper right", fontsize=7, handlelength=1.2, borderaxespad=0.1)
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=7, handlelength=1.2, borderaxespad=0.1)
 
 
 def _synergy(marginal: Marginal, pair: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

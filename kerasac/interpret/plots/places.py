@@ -52,11 +52,15 @@ def places(
     Raises
     ------
     InterpretError
-        For a text that is no place, or when there is none.
+        For a text that is no place, a number that takes none, or when there is no place.
     """
     found = [_parsed(text) for text in written]
+    if first is not None and (first < 1 or bed is None):
+        raise InterpretError(f"--first {first} takes so many places of a file: give 1 or more, and --bed FILE")
     if bed is not None:
         rows = read_bed(bed)[slice(first)]
+        if not len(rows):
+            raise InterpretError(f"{bed} holds no region; give another --bed")
         found += map(Place, rows.chrom.tolist(), rows.start.tolist(), rows.end.tolist())
     if not found:
         raise InterpretError("nothing to draw: give regions, chrom:start-end, or a file with --bed")

@@ -77,7 +77,8 @@ def _draw_logos(above: Axes, below: Axes, drawn: DrawnVariant) -> None:
     low, high = min(one[0] for one in limits), max(one[1] for one in limits)
     for ax in (above, below):
         ax.set_ylim(low, high)
-    above.set_title("Contributions of the bases, on one scale", fontweight="bold")
+    explained = "value" if drawn.profiles is None else "log counts"
+    above.set_title(f"Contributions of the bases to the {explained}, on one scale", fontweight="bold")
     below.set_xlabel("bases from the first changed one")
 
 

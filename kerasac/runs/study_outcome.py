@@ -119,7 +119,7 @@ def outcome(members: Members, tasks: StudyTasks, ending: Ending, seconds: float)
         seconds=seconds,
         unfinished=unfinished,
         stopped=ending.stopped if unfinished else None,
-        exit_status=ending.exit_status if unfinished else 0,
+        exit_status=(ending.exit_status or int(bool(ending.failures))) if unfinished else 0,
     )
 
 

@@ -122,6 +122,17 @@ def test_a_study_goes_on_where_it_stopped_and_further_values_join(
     assert set(wider.ranked) == {"filters=2", "filters=6", "filters=3"}
 
 
+def test_a_configuration_that_fails_stops_no_other_and_is_the_exit_status(
+    ray_cluster: dict[str, float], tiny_folder: Path, tmp_path: Path
+) -> None:
+    rates = Space((Axis("training.learning_rate", "grid", (0.01, 1e30)),), folds=(0,), default=False)
+    found = study(tiny_folder, tmp_path / "study", rates)
+    assert found.ranked == ("learning_rate=0.01",)
+    (message,) = found.failures.values()
+    assert "lower training.learning_rate" in message
+    assert found.exit_status == 1
+
+
 def test_what_mlflow_lacks_of_a_finished_study_the_same_command_sends(
     done: Study, tiny_folder: Path, empty_store: Path, tmp_path: Path
 ) -> None:

@@ -111,10 +111,22 @@ def s3_server() -> Iterator[str]:
                 patch.delenv(name)
             for name, value in {**names, "AWS_ENDPOINT_URL": url}.items():
                 patch.setenv(name, value)
+            _forget_servers()
             yield url
     finally:
+        _forget_servers()
         process.terminate()
         process.wait()
+
+
+def _forget_servers() -> None:
+    """Drop what this process keeps of an object store: fsspec would go on asking the last server, at its old port."""
+    import s3fs
+
+    from kerasac.cache import remote
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    remote._lacks_credentials.cache_clear()
 
 
 def free_port() -> int:

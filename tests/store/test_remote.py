@@ -37,7 +37,6 @@ def files() -> Any:
     with s3_server():
         import s3fs
 
-        remote._lacks_credentials.cache_clear()
         filesystem = s3fs.S3FileSystem(skip_instance_cache=True)
         filesystem.mkdir("lab")
         yield filesystem

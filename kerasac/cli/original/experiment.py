@@ -68,6 +68,7 @@ def training_translation(
         "training": _training(given),
         "folds": chosen.section(FOLD_FILE),
         "seeds": [given.whole("seed")],
+        **({"compute": {"gpus": 0}} if given.whole("num_gpus") == 0 else {}),
     }
     return Translation(document, chosen, (*remarks, *more), own)
 

@@ -122,7 +122,7 @@ def _training() -> list[Flag]:
         switch("squeeze_input_for_gru", idle="models take the shape that they need"),
         switch("expand_dims", idle="models take the shape that they need; 2-D ones are of their own names"),
         *machine_flags(),
-        whole("num_gpus", "one GPU trains the model if there is one; more: compute.trainers", default=1),
+        whole("num_gpus", "compute.gpus: 0 for none, else one if there is one; more: compute.trainers", default=1),
         switch("tensorboard", "training.tensorboard"),
         text("tensorboard_logdir", idle="logs are in the folder of the unit", default="logs"),
         text("trackables", "columns of .log.batch", many=True, default=("loss", "val_loss")),

@@ -57,6 +57,11 @@ def test_chipseq_command_is_an_experiment_of_three_inputs():
     assert (made["folds"], made["seeds"], made["name"]) == ({"scheme": "kerasac-10"}, [1234], "K562.1")
 
 
+def test_no_gpu_is_asked_for_with_zero_alone():
+    assert document(f"{TRAIN} --num_gpus 0")["compute"] == {"gpus": 0}
+    assert "compute" not in document(f"{TRAIN} --num_gpus 4")
+
+
 def test_fold_is_the_one_of_kerasacs_table():
     chosen = training_translation(given("kerasAC_train", TRAIN), KnownFiles()).chosen
     assert (chosen.fold.index, chosen.fold.test, chosen.fold.valid) == (1, ("chr2", "chr19"), ("chr1",))

@@ -70,12 +70,12 @@ class _Sleeping:
         self.seconds, self.folder = seconds, folder
 
     def plan(self, fold: Any, seed: int) -> None:
-        import socket
+        import ray
 
         time.sleep(self.seconds)
         unit = self.folder / f"fold-{fold.index}" / f"seed-{seed}"
         unit.mkdir(parents=True, exist_ok=True)
-        node = os.environ.get("RAY_NODE_ID", socket.gethostname())
+        node = ray.get_runtime_context().get_node_id()
         (unit / "unit.json").write_text(json.dumps({"state": "done", "node": node}))
 
 
@@ -108,7 +108,7 @@ def _sleep_on(n_nodes: int, n_units: int, seconds: float) -> tuple[float, dict[s
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            units = [Unit(Fold(i, (), (), ()), 1, str(folder)) for i in range(n_units)]
+            units = [Unit(Fold(i, ("I",), ("II",), ("III",)), 1, str(folder)) for i in range(n_units)]
             prepared: Any = _Sleeping(seconds, folder)
             allotment: Any = SimpleNamespace(
                 executor="direct",

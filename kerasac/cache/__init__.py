@@ -10,6 +10,7 @@ from kerasac.cache.files import (
     remove,
     reserve,
     whole_file,
+    with_ending,
     write_whole,
 )
 from kerasac.cache.remote import UnreachableError, file_facts, local_copy, location, shown, url_of
@@ -43,6 +44,7 @@ __all__ = [
     "url_of",
     "usable_cpus",
     "whole_file",
+    "with_ending",
     "write_small",
     "write_whole",
 ]

@@ -15,6 +15,11 @@ from typing import BinaryIO, TextIO
 from kerasac.errors import RunError
 
 
+def with_ending(prefix: Path, ending: str) -> Path:
+    """Return the file ``<prefix>.<ending>``; dots of the prefix stay."""
+    return prefix.with_name(f"{prefix.name}.{ending}")
+
+
 def digest(facts: Mapping[str, object]) -> str:
     """Return 16 hex digits that change when any of the JSON-able facts does.
 

@@ -18,6 +18,7 @@ from kerasac.cli.options import (
     Sources,
     Verbose,
     Workers,
+    file_prefix,
     open_console,
     set_volume,
 )
@@ -26,12 +27,14 @@ from kerasac.cli.options import (
 def ablate(
     sources: Sources,
     regions: Annotated[Path, typer.Argument(help="BED: regions to replace, each inside a window around its middle.")],
-    out: Annotated[Path, typer.Option(help="Prefix: <out>.tsv, <out>.left_out.tsv.")],
-    n: Annotated[int, typer.Option(help="Shuffles that each region is replaced by.")] = 20,
+    out: Annotated[
+        Path, typer.Option(parser=file_prefix, metavar="PREFIX", help="Prefix: <out>.tsv, <out>.left_out.tsv.")
+    ],
+    n: Annotated[int, typer.Option(min=1, help="Shuffles that each region is replaced by.")] = 20,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Only by the folds that test on a region's chromosome; quicker.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the shuffles.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the shuffles.")] = 0,
     corrected: Corrected = False,
     experiment: ModelExperiment = None,
     fasta: OtherGenome = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kerasac.cli.options import Verbose, set_volume
+from kerasac.cli.options import Verbose, file_prefix, set_volume
 from kerasac.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ def bigwig(
     source: Annotated[
         Path, typer.Argument(help="HDF5 file of predictions or of contributions; ours or another tool's.")
     ],
-    out: Annotated[Path, typer.Option(help="Prefix of the files: <out>.<track>.bw, or <out>.<task>.<track>.bw.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=file_prefix,
+            metavar="PREFIX",
+            help="Prefix of the files: <out>.<track>.bw, or <out>.<task>.<track>.bw.",
+        ),
+    ],
     tracks: Annotated[
         str | None,
         typer.Option(

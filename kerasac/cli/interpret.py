@@ -19,6 +19,7 @@ from kerasac.cli.options import (
     Sources,
     Verbose,
     Workers,
+    file_prefix,
     open_console,
     set_volume,
 )
@@ -56,7 +57,14 @@ def interpret(
         ),
     ],
     sources: Sources,
-    out: Annotated[Path, typer.Option(help="Prefix of the files: <out>.<head>.h5, or <out>.<task>.<head>.h5.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=file_prefix,
+            metavar="PREFIX",
+            help="Prefix of the files: <out>.<head>.h5, or <out>.<task>.<head>.h5.",
+        ),
+    ],
     regions: Annotated[Path, typer.Option(help="BED or narrowPeak: a window a region.")],
     center: Annotated[Center, typer.Option(help="Centre of a region: its summit, or its middle.")] = Center.SUMMIT,
     head: Annotated[
@@ -71,7 +79,7 @@ def interpret(
         typer.Option(help="Each chromosome by the folds that test on it (of a run, the default), or by all models."),
     ] = None,
     references: Annotated[
-        int | None, typer.Option(help="deepshap, scramble: shuffled sequences of each window; default: 20, 1.")
+        int | None, typer.Option(min=1, help="deepshap, scramble: shuffled sequences of each window; default: 20, 1.")
     ] = None,
     reference: Annotated[
         ReferenceKind | None,
@@ -80,11 +88,11 @@ def interpret(
     engine: Annotated[
         Engine | None, typer.Option(help="deepshap: our own, or the shap package: the same numbers, slower.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the shuffled sequences, with each window's place.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the shuffled sequences, with each window's place.")] = 0,
     within: Annotated[
-        int | None, typer.Option(help="ism, scramble: only so many bases in the middle; default: all.")
+        int | None, typer.Option(min=1, help="ism, scramble: only so many bases in the middle; default: all.")
     ] = None,
-    region: Annotated[int | None, typer.Option(help="scramble: bases of a region; default: 5.")] = None,
+    region: Annotated[int | None, typer.Option(min=1, help="scramble: bases of a region; default: 5.")] = None,
     layout: Annotated[
         ContributionLayout, typer.Option(help="Whose files are written; kerasac: NumPy arrays.")
     ] = ContributionLayout.OURS,

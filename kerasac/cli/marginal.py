@@ -18,6 +18,7 @@ from kerasac.cli.options import (
     Sources,
     Verbose,
     Workers,
+    file_prefix,
     open_console,
     set_volume,
 )
@@ -31,7 +32,10 @@ _SHOWN = 10  # effects that are printed
 
 def marginal(
     sources: Sources,
-    out: Annotated[Path, typer.Option(help="Prefix: <out>.tsv, <out>.footprints.h5, <out>.png.")],
+    out: Annotated[
+        Path,
+        typer.Option(parser=file_prefix, metavar="PREFIX", help="Prefix: <out>.tsv, <out>.footprints.h5, <out>.png."),
+    ],
     motif: Annotated[
         list[str], typer.Option(metavar="NAME=SEQUENCE", help="A motif in IUPAC's letters; repeatable.")
     ] = [],  # noqa: B006
@@ -42,12 +46,12 @@ def marginal(
     backgrounds: Annotated[
         Path | None, typer.Option(help="BED: windows to shuffle; default: random ones of the genome.")
     ] = None,
-    n: Annotated[int, typer.Option(help="Number of backgrounds.")] = 100,
+    n: Annotated[int, typer.Option(min=1, help="Number of backgrounds.")] = 100,
     pair: Annotated[
         list[str], typer.Option(metavar="A,B", help="Two motifs at distances, B both ways; repeatable.")
     ] = [],  # noqa: B006
     spacings: Annotated[str, typer.Option(help="Bases between a pair: FIRST..LAST..STEP, or numbers.")] = "10..100..10",
-    seed: Annotated[int, typer.Option(help="Of backgrounds, sites and scrambled sites.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of backgrounds, sites and scrambled sites.")] = 0,
     corrected: Corrected = False,
     experiment: ModelExperiment = None,
     fasta: OtherGenome = None,

@@ -43,11 +43,20 @@ OtherGenome = Annotated[
     Path | None, typer.Option("--fasta", help="Another genome than the experiment's; of models of sequence alone.")
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", help="Ray workers; 1 = this process. Default: by GPUs and CPUs.")
+    int | None, typer.Option("--workers", min=1, help="Ray workers; 1 = this process. Default: by GPUs and CPUs.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for debugging.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only.")]
+
+
+def file_prefix(text: str) -> Path:
+    """Read the beginning of the names of files; a folder alone is none."""
+    if text.endswith("/") or Path(text).name in ("", ".", ".."):
+        raise typer.BadParameter(
+            f"{text!r} is a folder; give the beginning of file names in it, e.g. {text.rstrip('/')}/all"
+        )
+    return Path(text)
 
 
 def read_experiment(path: Path | None, settings: tuple[str, ...], data: Path | None, console: Console) -> Experiment:

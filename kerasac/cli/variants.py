@@ -18,6 +18,7 @@ from kerasac.cli.options import (
     Sources,
     Verbose,
     Workers,
+    file_prefix,
     open_console,
     set_volume,
 )
@@ -29,19 +30,24 @@ if TYPE_CHECKING:
 def variants(
     sources: Sources,
     variants: Annotated[Path, typer.Argument(help="VCF or BCF, or a table: rsid, chrom, pos, ref, alt.")],
-    out: Annotated[Path, typer.Option(help="Prefix: <out>.tsv, <out>.folds.tsv, <out>.left_out.tsv.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=file_prefix, metavar="PREFIX", help="Prefix: <out>.tsv, <out>.folds.tsv, <out>.left_out.tsv."
+        ),
+    ],
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Only by the folds that test on a variant's chromosome; quicker.")
     ] = False,
     null: Annotated[
-        int, typer.Option(help="Shuffled backgrounds that effects are judged by, for p and q; e.g. 10000.")
+        int, typer.Option(min=0, help="Shuffled backgrounds that effects are judged by, for p and q; e.g. 10000.")
     ] = 0,
-    plot: Annotated[int, typer.Option(help="Draw so many of the largest effects, in <out>.plots/.")] = 0,
+    plot: Annotated[int, typer.Option(min=0, help="Draw so many of the largest effects, in <out>.plots/.")] = 0,
     task: Annotated[str | None, typer.Option(help="Whose effects are drawn; default: both strands together.")] = None,
     swap_alleles: Annotated[
         bool, typer.Option("--swap-alleles", help="Swap ref and alt where alt is the genome's, instead of leaving out.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the shuffles.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the shuffles.")] = 0,
     corrected: Corrected = False,
     experiment: ModelExperiment = None,
     fasta: OtherGenome = None,

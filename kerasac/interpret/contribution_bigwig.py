@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kerasac.cache import with_ending
 from kerasac.errors import InterpretError
 from kerasac.genome.assembly import IntArray
 from kerasac.interpret.contributions import Contributions, open_contributions
@@ -33,7 +34,7 @@ def contribution_bigwig(
     ScoreError, GenomeError
         When chromosome sizes are missing, or a window lies outside of them.
     """
-    path = prefix.with_name(f"{prefix.name}.{TRACK}.bw")
+    path = with_ending(prefix, f"{TRACK}.bw")
     if path.exists() and not overwrite:
         raise InterpretError(f"{path} is there already; choose another --out, or --overwrite")
     assembly = genome_of(source, chrom_sizes)

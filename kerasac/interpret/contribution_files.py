@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasac import __version__
-from kerasac.cache import whole_file, write_whole
+from kerasac.cache import whole_file, with_ending, write_whole
 from kerasac.genome.assembly import IntArray
 from kerasac.interpret.contributions import FORMAT_VERSION, Contributions, open_contributions
 from kerasac.steps.hdf5_rows import join_rows
@@ -81,9 +81,10 @@ def output_paths(out: Path, head: str, layout: ContributionLayout) -> list[Path]
     if layout is ContributionLayout.KERASAC:
         kind = {"counts": "count"}.get(head, head)
         names = [f"hyp.{kind}.npy", f"observed.{kind}.npy", "seq.npy"]
-        return [out.with_name(f"{out.name}.{name}") for name in names]
-    ending = f"{head}.h5" if layout is ContributionLayout.OURS else f"{head}_scores.h5"
-    return [out.with_name(f"{out.name}.{ending}")]
+        return [with_ending(out, name) for name in names]
+    if layout is ContributionLayout.CHROMBPNET:
+        return [with_ending(out, f"{head}_scores.h5"), with_ending(out, "interpreted_regions.bed")]
+    return [with_ending(out, f"{head}.h5" if layout is ContributionLayout.OURS else f"{head}_scores.h5")]
 
 
 def write_contribution_layout(source: Path, out: Path, layout: ContributionLayout) -> None:
@@ -101,7 +102,7 @@ def write_contribution_layout(source: Path, out: Path, layout: ContributionLayou
             _write_arrays(file, paths)
         elif layout is ContributionLayout.CHROMBPNET:
             _write_chrombpnet(file, paths[0])
-            _write_regions(file, out.with_name(f"{out.name}.interpreted_regions.bed"))
+            _write_regions(file, paths[1])
         else:
             _write_bpnet(file, paths[0])
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasac.cache import with_ending
 from kerasac.errors import ConfigError, GenomeError
 from kerasac.genome.intervals import read_bed
 from kerasac.interpret.ablation import (
     DEFINITION,
     SHARD_SEQUENCES,
     AblationJob,
-    Regions,
     Room,
     checked_regions,
     write_ablation,
@@ -24,8 +24,8 @@ from kerasac.interpret.model_average import ModelSet, averages
 from kerasac.runs.interpreted import ALL, check_chroms, effects_of, held_out_models, used_models
 from kerasac.runs.records import finished, write_record
 from kerasac.runs.sharded import Progress, finish_shards, parts_folder
-from kerasac.runs.trained import open_trained
-from kerasac.steps.prediction_data import open_reading
+from kerasac.runs.trained import Trained, open_trained
+from kerasac.steps.prediction_data import Reading, open_reading
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,35 @@ def ablate_regions(request: AblationRequest, progress: Progress | None = None) -
         When ``<out>.tsv`` is there and is not of these models and regions.
     """
     trained = open_trained(request.sources, request.experiment, corrected=request.corrected)
-    ends = ends_of(trained.experiment)
     reading = open_reading(trained.experiment, labelled=False, fasta=request.fasta)
     held_out = held_out_models(trained, reading.assembly)
+    job = _job(request, trained, reading, held_out)
+    sets = [] if held_out is None else [held_out]
+    if not request.held_out_only:
+        sets.append(ModelSet(ALL, job.uses))
+    n_now = _ablate(request, job, sets, progress)
+    return Ablated(
+        out=with_ending(request.out, "tsv"),
+        left_out_file=with_ending(request.out, "left_out.tsv"),
+        n_regions=len(job.regions),
+        n_now=n_now,
+        n_models=int(job.uses[job.regions.chrom].any(axis=0).sum()),
+        left_out=job.regions.reasons,
+    )
+
+
+def _job(request: AblationRequest, trained: Trained, reading: Reading, held_out: ModelSet | None) -> AblationJob:
+    ends = ends_of(trained.experiment)
     uses = used_models(trained, reading.assembly, held_out, held_out_only=request.held_out_only)
     given = read_bed(request.regions)
     check_chroms(request.regions, given.chrom.tolist(), reading.assembly)
     reading.source.ensure()
     room = Room(max(trained.experiment.widest_flank, ends.width_bp // 2), ends.width_bp, np.asarray(uses.any(axis=1)))
     regions = checked_regions(given, reading.assembly, reading.source.tokens.open(), room)
-    _check(request.regions, regions)
-    job = AblationJob(
+    if not len(regions):
+        said = ", ".join(f"{n:,} {reason}" for reason, n in regions.reasons.items()) or "the file is empty"
+        raise GenomeError(f"no region of {request.regions} can be replaced ({said})")
+    return AblationJob(
         folder=parts_folder(request.out),
         shard_items=max(1, SHARD_SEQUENCES // (1 + request.n)),
         reading=reading,
@@ -98,41 +116,32 @@ def ablate_regions(request: AblationRequest, progress: Progress | None = None) -
         uses=uses,
         seed=request.seed,
     )
-    sets = [] if held_out is None else [held_out]
-    if not request.held_out_only:
-        sets.append(ModelSet(ALL, uses))
-    out, record, left_out = (
-        request.out.with_name(f"{request.out.name}.{end}") for end in ("tsv", "json", "left_out.tsv")
-    )
-    digest = job.digest()
+
+
+def _ablate(request: AblationRequest, job: AblationJob, sets: list[ModelSet], progress: Progress | None) -> int:
+    """Do what is missing and write the tables; returns the number of regions that were replaced now."""
+    out, record, digest = with_ending(request.out, "tsv"), with_ending(request.out, "json"), job.digest()
+    if finished(record, digest, out, overwrite=request.overwrite) is not None:
+        return 0
 
     def finish() -> None:
-        write_left_out_regions(left_out, regions)
+        write_left_out_regions(with_ending(request.out, "left_out.tsv"), job.regions)
         facts = {
             "regions": request.regions,
-            "n_regions": len(regions),
-            "left_out": regions.reasons,
+            "n_regions": len(job.regions),
+            "left_out": job.regions.reasons,
             "seed": request.seed,
+            "models": job.models,
+            "definitions": {"ablation": DEFINITION, **job.effects.definitions},
         }
-        definitions = {"ablation": DEFINITION, **job.effects.definitions}
-        write_record(record, digest, {**facts, "models": trained.models, "definitions": definitions})
+        write_record(record, digest, facts)
         write_ablation(out, job, [(models, averages(job, models)) for models in sets])  # last: it stands for the whole
 
-    n_now = 0
-    if finished(record, digest, out, overwrite=request.overwrite) is None:
-        n_now = finish_shards(
-            job,
-            finish,
-            what=f"ablation to {request.out.name}",
-            workers=request.workers,
-            overwrite=request.overwrite,
-            progress=progress,
-        )
-    n_models = int(uses[regions.chrom].any(axis=0).sum())
-    return Ablated(out, left_out, len(regions), n_now, n_models, regions.reasons)
-
-
-def _check(path: Path, regions: Regions) -> None:
-    if not len(regions):
-        said = ", ".join(f"{n:,} {reason}" for reason, n in regions.reasons.items()) or "the file is empty"
-        raise GenomeError(f"no region of {path} can be replaced ({said})")
+    return finish_shards(
+        job,
+        finish,
+        what=f"ablation to {request.out.name}",
+        workers=request.workers,
+        overwrite=request.overwrite,
+        progress=progress,
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 
+from kerasac.cache import with_ending
 from kerasac.errors import ConfigError, RunError
 from kerasac.genome.centering import Center
 from kerasac.interpret.contribution_files import ContributionLayout, output_paths, write_contribution_layout
@@ -88,6 +89,7 @@ def interpret_to_files(request: InterpretRequest, progress: Progress | None = No
     """
     trained = open_trained(request.sources, request.experiment, corrected=request.corrected)
     targets = _targets(trained, request)
+    _check_width(trained, request.settings)
     reading = open_reading(trained.experiment, labelled=False, fasta=request.fasta)
     flank = trained.experiment.widest_flank
     given = windows_of_regions(request.regions, reading.assembly, flank, center=request.center)
@@ -132,6 +134,13 @@ def _targets(trained: Trained, request: InterpretRequest) -> tuple[Target, ...]:
         raise ConfigError("the model has no output that can be explained")
     found = (targets_of(contract, head, request.tasks, together=request.together) for head in dict.fromkeys(heads))
     return tuple(target for targets in found for target in targets)
+
+
+def _check_width(trained: Trained, settings: ExplainSettings) -> None:
+    width_bp = next(port.width_bp for port in trained.contract.inputs if port.role == "sequence")
+    for asked, what in ((settings.within_bp, "bases in the middle"), (settings.region_bp, "bases of a region")):
+        if asked is not None and asked > width_bp:
+            raise ConfigError(f"{asked:,} {what} are asked for, of a window of {width_bp:,}; ask for fewer")
 
 
 def _facts(trained: Trained, request: InterpretRequest) -> dict[str, Any]:
@@ -188,7 +197,7 @@ def _prefixes(reading: Reading, targets: Sequence[Target], out: Path) -> list[Pa
     heads = [target.head for target in targets]
     names = [task_names(reading.contract, target) for target in targets]
     return [
-        out if heads.count(target.head) == 1 else out.with_name(f"{out.name}.{name[0]}")
+        out if heads.count(target.head) == 1 else with_ending(out, name[0])
         for target, name in zip(targets, names, strict=True)
     ]
 
@@ -198,7 +207,7 @@ def _are_there(files: Sequence[Path], attrs: dict[str, Any], *, overwrite: bool)
     there = [path for path in files if path.exists()]
     if not there or overwrite:
         return False
-    others = [path for path in there if _facts_in(path) != (attrs["job"], attrs["layout"])]
+    others = [path for path in there if path.suffix != ".bed" and _facts_in(path) != (attrs["job"], attrs["layout"])]
     if others:
         raise RunError(
             f"{others[0]} is there already, and not of these models, windows and settings (or of a layout that does "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasac.cache import whole_file
+from kerasac.cache import whole_file, with_ending
 from kerasac.errors import ConfigError
 from kerasac.genome.assembly import IntArray
 from kerasac.genome.centering import Center
@@ -98,8 +98,8 @@ def marginal_effects(request: MarginalRequest, progress: Progress | None = None)
     design = _design(request, ends)
     reading.source.ensure()
     job = _job(request, trained, reading, ends, design)
-    record, digest = _named(request.out, "json"), job.digest()
-    facts = finished(record, digest, _named(request.out, "tsv"), overwrite=request.overwrite)
+    record, digest = with_ending(request.out, "json"), job.digest()
+    facts = finished(record, digest, with_ending(request.out, "tsv"), overwrite=request.overwrite)
     if facts is not None:
         return _done(facts, 0)
     made: dict[str, object] = {}
@@ -109,7 +109,7 @@ def marginal_effects(request: MarginalRequest, progress: Progress | None = None)
         files = _write(request.out, marginal, trained)
         made.update(_record(request, marginal, trained, files))
         write_record(record, digest, made)
-        write_marginal(_named(request.out, "tsv"), marginal)  # last, as it stands for the whole
+        write_marginal(with_ending(request.out, "tsv"), marginal)  # last, as it stands for the whole
 
     n_now = finish_shards(
         job,
@@ -173,14 +173,14 @@ def _write(out: Path, marginal: Marginal, trained: Trained) -> list[Path]:
 
     files, figures = [], [("png", marginal_figure)]
     if marginal.footprints.size:
-        files.append(_named(out, "footprints.h5"))
+        files.append(with_ending(out, "footprints.h5"))
         write_footprints(files[-1], marginal, {"models": [str(path) for path in trained.models]})
     if marginal.design.pairs:
-        files.append(_named(out, "pairs.tsv"))
+        files.append(with_ending(out, "pairs.tsv"))
         write_pairs(files[-1], marginal)
         figures.append(("pairs.png", pairs_figure))
     for end, draw in figures:
-        files.append(_named(out, end))
+        files.append(with_ending(out, end))
         with whole_file(files[-1]) as beside:
             draw(marginal).savefig(beside, format="png", dpi=DPI)
     return files
@@ -188,7 +188,7 @@ def _write(out: Path, marginal: Marginal, trained: Trained) -> list[Path]:
 
 def _record(request: MarginalRequest, marginal: Marginal, trained: Trained, files: list[Path]) -> dict[str, object]:
     return {
-        "files": [str(path) for path in (_named(request.out, "tsv"), *files)],
+        "files": [str(path) for path in (with_ending(request.out, "tsv"), *files)],
         "score": marginal.scores.names[0],
         "effects": _largest(marginal),
         "n_backgrounds": marginal.n_backgrounds,
@@ -210,7 +210,3 @@ def _largest(marginal: Marginal) -> list[tuple[str, float, float, float]]:
         for i, motif in enumerate(marginal.design.motifs)
     ]
     return sorted(found, key=lambda one: -abs(one[1]))
-
-
-def _named(out: Path, end: str) -> Path:
-    return out.with_name(f"{out.name}.{end}")

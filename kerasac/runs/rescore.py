@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from kerasac.cache import with_ending
 from kerasac.config import Experiment
 from kerasac.errors import ScoreError
 from kerasac.runs.opened import open_run
@@ -205,7 +206,7 @@ def _refuse_of_bins(request: ScoreRequest) -> None:
 
 @contextmanager
 def _opened(source: Path, request: ScoreRequest) -> Iterator[Scorable]:
-    named = source.with_name(f"{source.name}.predictions")  # of kerasAC, whose commands go by the prefix
+    named = with_ending(source, "predictions")  # of kerasAC, whose commands go by the prefix
     with open_predictions(named if named.is_file() and not source.exists() else source) as file:
         if request.labels_from:
             tracks = BigWigTracks(request.labels_from)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from kerasac.cache import remove, write_whole
+from kerasac.cache import remove, with_ending, write_whole
 from kerasac.errors import RunError
 from kerasac.runs.lock import run_lock
 from kerasac.runs.shard_workers import run_shards
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def parts_folder(out: Path) -> Path:
     """Return where the shards of an output lie until it is whole."""
-    return out.with_name(f"{out.name}.parts")
+    return with_ending(out, "parts")
 
 
 def finish_shards(

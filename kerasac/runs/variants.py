@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasac.cache import usable_cpus, whole_file
+from kerasac.cache import usable_cpus, whole_file, with_ending
 from kerasac.errors import ConfigError, GenomeError
 from kerasac.interpret.both_strands import Ends, ends_of
 from kerasac.interpret.effects import Effects
@@ -109,9 +109,9 @@ def score_variants(request: VariantRequest, progress: Progress | None = None) ->
     sets = _sets(request, job, held_out)
     n_now = _score(request, trained, job, found, sets, progress)
     return ScoredVariants(
-        out=_named(request.out, "tsv"),
-        folds=_named(request.out, "folds.tsv"),
-        left_out_file=_named(request.out, "left_out.tsv"),
+        out=with_ending(request.out, "tsv"),
+        folds=with_ending(request.out, "folds.tsv"),
+        left_out_file=with_ending(request.out, "left_out.tsv"),
         n_variants=len(job.variants),
         n_now=n_now,
         n_null=len(job.draws),
@@ -137,14 +137,14 @@ def _score(
     progress: Progress | None,
 ) -> int:
     """Do what is missing and write the tables; returns the number of variants and shuffles that were scored now."""
-    out, record, digest = _named(request.out, "tsv"), _named(request.out, "json"), job.digest()
+    out, record, digest = with_ending(request.out, "tsv"), with_ending(request.out, "json"), job.digest()
     if finished(record, digest, out, overwrite=request.overwrite) is not None:
         return 0
 
     def finish() -> None:
-        write_left_out(_named(request.out, "left_out.tsv"), found.left_out)
+        write_left_out(with_ending(request.out, "left_out.tsv"), found.left_out)
         held_out = next((one for one in sets if one.name == HELD_OUT), None)
-        write_folds(_named(request.out, "folds.tsv"), job, model_names(trained), held_out)
+        write_folds(with_ending(request.out, "folds.tsv"), job, model_names(trained), held_out)
         write_record(record, digest, _record(request, trained, job, found))
         write_scores(out, job, [(models, averages(job, models)) for models in sets])  # last: it stands for the whole
 
@@ -235,8 +235,8 @@ def _plots(request: VariantRequest, job: VariantJob, sets: list[ModelSet]) -> It
 
     targets = {target.name: target for target in job.effects.targets}
     target = targets[request.task or next(iter(targets))]
-    tables = [read_scores(_named(request.out, "tsv"), target.name, job.effects.names, one.name) for one in sets]
-    folder = _named(request.out, "plots")
+    tables = [read_scores(with_ending(request.out, "tsv"), target.name, job.effects.names, one.name) for one in sets]
+    folder = with_ending(request.out, "plots")
     for old in folder.glob("[0-9][0-9][0-9]_*.png"):  # of another ranking
         old.unlink()
     for rank, (row, chosen) in enumerate(largest([table[:, 0] for table in tables], request.n_plots), start=1):
@@ -254,10 +254,6 @@ def _plots(request: VariantRequest, job: VariantJob, sets: list[ModelSet]) -> It
         with whole_file(path) as beside:
             variant_figure(one).savefig(beside, format="png", dpi=DPI)
         yield path
-
-
-def _named(out: Path, end: str) -> Path:
-    return out.with_name(f"{out.name}.{end}")
 
 
 def _file_name(variant: GivenVariant) -> str:

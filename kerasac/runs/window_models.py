@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasac.cache import write_whole
+from kerasac.cache import with_ending, write_whole
 from kerasac.errors import RunError
 from kerasac.genome.assembly import Assembly, IntArray
 from kerasac.genome.intervals import Intervals
@@ -36,18 +36,15 @@ def with_models(given: GivenWindows, by_chrom: Sequence[tuple[int, ...]], assemb
     place = np.array([groups.index(group) if group else -1 for group in by_chrom], dtype=np.int64)
     group_of: IntArray = place[chrom]
     kept = group_of >= 0
-    left_out = dict(given.left_out)
-    if not kept.all():
-        names = ", ".join(assembly.names[i] for i in np.unique(chrom[~kept])[:5])
-        left_out[f"on chromosomes that no fold tests on ({names})"] = int((~kept).sum())
     if not kept.any():
         raise RunError("no fold tests on a chromosome of these windows; --by all takes all models for them")
-    return WindowModels(GivenWindows(given.windows.take(kept), left_out, given.dropped), groups, group_of[kept])
+    names = ", ".join(assembly.names[i] for i in np.unique(chrom[~kept])[:5])
+    return WindowModels(given.take(kept, f"on chromosomes that no fold tests on ({names})"), groups, group_of[kept])
 
 
 def write_dropped(out: Path, dropped: Intervals | None) -> Path | None:
     """List the regions that have no window beside an output; an older list goes."""
-    path = out.with_name(f"{out.name}.left_out.bed")
+    path = with_ending(out, "left_out.bed")
     if dropped is None or not len(dropped):
         path.unlink(missing_ok=True)
         return None

@@ -11,7 +11,7 @@ import numpy as np
 from kerasac.errors import SamplingError
 from kerasac.genome.assembly import Assembly, IntArray
 from kerasac.genome.centering import Center
-from kerasac.genome.intervals import Intervals, read_bed, summit_outside
+from kerasac.genome.intervals import BoolArray, Intervals, read_bed, summit_outside
 from kerasac.sampling.plan import Windows, concatenate, windows_at
 
 
@@ -19,12 +19,23 @@ from kerasac.sampling.plan import Windows, concatenate, windows_at
 class GivenWindows:
     """Windows in the order in which they were named, on the forward strand.
 
-    ``left_out`` counts, by reason, the places without a window; ``dropped`` are those of a BED file.
+    ``left_out`` counts, by reason, the places without a window. Of a BED file,
+    ``regions`` are those of the windows, and ``dropped`` those without one.
     """
 
     windows: Windows
     left_out: dict[str, int]
+    regions: Intervals | None = None
     dropped: Intervals | None = None
+
+    def take(self, kept: BoolArray, why: str) -> GivenWindows:
+        """Return only the windows that are ``kept`` (n,); the others are left out for this reason."""
+        n = int((~kept).sum())
+        left_out = {**self.left_out, **({why: n} if n else {})}
+        if self.regions is None:
+            return GivenWindows(self.windows.take(kept), left_out, dropped=self.dropped)
+        dropped = _joined([*([] if self.dropped is None else [self.dropped]), self.regions[~kept]])
+        return GivenWindows(self.windows.take(kept), left_out, self.regions[kept], dropped)
 
 
 def windows_of_regions(
@@ -57,7 +68,8 @@ def windows_of_regions(
         said = ", ".join(f"{n:,} {why}" for why, n in left_out.items() if n)
         raise SamplingError(f"no region of {path} has a window of ±{flank:,} bases ({said or 'the file is empty'})")
     rows = (centers + assembly.offsets[chrom])[kept]
-    return GivenWindows(windows_at(rows, is_peak=is_peak), {why: n for why, n in left_out.items() if n}, read[~kept])
+    left_out = {why: n for why, n in left_out.items() if n}
+    return GivenWindows(windows_at(rows, is_peak=is_peak), left_out, read[kept], read[~kept])
 
 
 def windows_along(assembly: Assembly, chroms: Sequence[str], flank: int, stride_bp: int) -> GivenWindows:
@@ -89,8 +101,14 @@ def joined(given: Sequence[GivenWindows]) -> GivenWindows:
     for one in given:
         for why, n in one.left_out.items():
             left_out[why] = left_out.get(why, 0) + n
+    regions = [one.regions for one in given if one.regions is not None]
     dropped = [one.dropped for one in given if one.dropped is not None]
-    return GivenWindows(concatenate([one.windows for one in given]), left_out, _joined(dropped) if dropped else None)
+    return GivenWindows(
+        windows=concatenate([one.windows for one in given]),
+        left_out=left_out,
+        regions=_joined(regions) if len(regions) == len(given) else None,  # else not one a window
+        dropped=_joined(dropped) if dropped else None,
+    )
 
 
 def _along(assembly: Assembly, index: int, flank: int, stride_bp: int) -> IntArray:

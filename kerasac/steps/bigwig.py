@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logit, softmax
 
+from kerasac.cache import with_ending
 from kerasac.errors import ScoreError, suggest
 from kerasac.genome.assembly import IntArray
 from kerasac.steps.count_space import counts_of
@@ -68,7 +69,7 @@ def prediction_bigwigs(
             for place in places
             for track in wanted
         }
-        paths = {name: prefix.with_name(f"{prefix.name}.{_as_name(name)}.bw") for name in names}
+        paths = {name: with_ending(prefix, f"{_as_name(name)}.bw") for name in names}
         _check_new(paths.values(), overwrite=overwrite)
         return write_bigwigs(_PredictionTracks(file, names), paths, assembly)
 

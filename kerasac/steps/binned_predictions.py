@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasac import __version__
-from kerasac.cache import whole_file
+from kerasac.cache import whole_file, with_ending
 from kerasac.errors import ScoreError
 from kerasac.store.labels.read import BinLabels, read_labels
 from kerasac.store.labels.table import INDEX, OpenTable, append_rows, create_table, open_table
@@ -44,12 +44,12 @@ class BinnedPredictions:
 
 def labels_path(prefix: Path, output: int = 0) -> Path:
     """Return where the labels of a model's output lie."""
-    return prefix.with_name(f"{prefix.name}.labels.{output}")
+    return with_ending(prefix, f"labels.{output}")
 
 
 def predictions_path(prefix: Path, output: int = 0) -> Path:
     """Return where the predictions of a model's output lie."""
-    return prefix.with_name(f"{prefix.name}.predictions.{output}")
+    return with_ending(prefix, f"predictions.{output}")
 
 
 def outputs_of(prefix: Path) -> list[int]:

@@ -204,6 +204,7 @@ def test_regions_without_a_window_are_counted_and_listed(run: CrossValidation, t
         ("chr1\t5000\t5020\n", {"tasks": ("pluss",)}, "no task 'pluss'; did you mean 'plus'"),
         ("chr1\t5000\t5020\n", {"tasks": ("plus",), "together": True}, "leave out one of the two"),
         ("chr1\t5000\t5020\n", {"corrected": True}, "has no model_corrected.keras"),
+        ("chr1\t5000\t5020\n", {"settings": ExplainSettings(Method.ISM, within_bp=201)}, "201 .* a window of 200;"),
         ("chr1\t5000\t5020\n", {"shard_windows": 3}, "it is a power of two"),
     ],
 )

@@ -92,6 +92,18 @@ def test_chromosomes_too_short_or_unknown_and_strides_of_none_are_refused() -> N
         windows_along(ASSEMBLY, ["1"], 10, 5)
 
 
+def test_regions_whose_window_is_not_taken_are_dropped_too(tmp_path: Path) -> None:
+    given = windows_of_regions(narrowpeak(tmp_path, (50, 70, 3), (0, 5, 1), (60, 80, 4)), ASSEMBLY, 10)
+    taken = given.take(np.array([False, True]), "of no use")
+    assert taken.windows.center.tolist() == [64]
+    assert taken.left_out == {"whose window would leave its chromosome": 1, "of no use": 1}
+    assert taken.regions is not None
+    assert taken.dropped is not None
+    assert (taken.regions.start.tolist(), taken.dropped.start.tolist()) == ([60], [0, 50])
+    along = windows_along(ASSEMBLY, ["chr1"], 10, 20)
+    assert along.take(np.zeros(len(along.windows), dtype=bool), "of no use").dropped is None
+
+
 def test_joined_keeps_the_order_and_adds_the_reasons(tmp_path: Path) -> None:
     peaks = windows_of_regions(narrowpeak(tmp_path, (50, 70, 3), (0, 5, 1)), ASSEMBLY, 10)
     both = joined([peaks, peaks])

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kerasac import __version__
-from kerasac.cache import digest, file_facts, usable_cpus, whole_file
+from kerasac.cache import digest, file_facts, usable_cpus, whole_file, with_ending
 from kerasac.errors import InterpretError
 from kerasac.interpret.contributions import Contributions
 from kerasac.interpret.motifs.extra import need
@@ -85,7 +85,7 @@ def modisco(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".modisco-") as folder, whole_file(out) as beside:
         _write_input(contributions, Path(folder), rows, window_bp)
         say(f"{len(rows):,} windows of {window_bp} bases")
-        _run(_arguments(spec, window_bp), Path(folder), beside.resolve(), out.with_name(f"{out.name}.log"), spec, say)
+        _run(_arguments(spec, window_bp), Path(folder), beside.resolve(), with_ending(out, "log"), spec, say)
         _set_rows(beside, rows, job)
     return False
 

@@ -11,7 +11,7 @@ import h5py
 import keras
 import numpy as np
 
-from kerasac.cache import whole_file, write_whole
+from kerasac.cache import whole_file, with_ending, write_whole
 from kerasac.errors import ModelError
 from kerasac.models.legacy.layers import function_options
 from kerasac.models.legacy.load import load_legacy
@@ -35,7 +35,7 @@ def write_legacy(model: keras.Model, prefix: Path, *, inputs: Sequence[str], out
     plain = _ordered(plain_model(model, one_hot=True), inputs, outputs)
     config = _functional(plain)
     described = {"class_name": "Functional", "config": config, "keras_version": _VERSION, "backend": "tensorflow"}
-    whole, arch, weights = (prefix.with_name(f"{prefix.name}.{ending}") for ending in ("hdf5", "arch", "weights"))
+    whole, arch, weights = (with_ending(prefix, ending) for ending in ("hdf5", "arch", "weights"))
     with whole_file(whole) as beside:
         with h5py.File(beside, "w") as file:
             file.attrs["model_config"] = json.dumps({key: described[key] for key in ("class_name", "config")})

@@ -81,6 +81,7 @@ FLAGS = {
         tdb_output_source_attribute tdb_output_flank tdb_output_aggregation tdb_output_transformation
         tdb_input_source_attribute tdb_input_flank tdb_input_aggregation tdb_input_transformation out_pickle num_threads
     """,
+    "kerasAC_bigwigs_from_deepshap": "path_to_pickle chromsizes output_dir",
     "kerasAC_form_modisco_inputs": """
         model_hdf5 peak_file npeaks_to_sample out_prefix ref_fasta dinuc_shuffle_input chrom_sizes flank_size batch_size
     """,

@@ -25,7 +25,7 @@ def show_cross_validation(result: CrossValidation, console: Console) -> None:
     """Print how well held-out windows are predicted, against the floors, and where everything lies."""
     if result.summary is not None:
         console.print(_scores(result.summary))
-    trained = f"{result.n_trained} trained, {result.n_kept} finished before, {result.seconds:.0f} s"
+    trained = f"{result.n_trained} finished now, {result.n_kept} before, {result.seconds:.0f} s"
     console.print(f"\n{trained}", highlight=False)
     if result.tracking_problem:
         console.print(

@@ -78,10 +78,14 @@ def tune(
     if as_json:
         typer.echo((study.folder / "study.json").read_text(encoding="utf-8"))
     else:
-        _show(study, folder, Console())
-    if test and study.ranked and not study.unfinished:
+        _show(study, folder, Console(), test=test)
+    if test and _can_be_tested(study):
         _test(study, folder, console)
     raise typer.Exit(study.exit_status)
+
+
+def _can_be_tested(study: Study) -> bool:
+    return bool(study.ranked) and not study.unfinished
 
 
 def _test(study: Study, out: Path, console: Console) -> None:
@@ -91,14 +95,17 @@ def _test(study: Study, out: Path, console: Console) -> None:
     from kerasac.runs.crossval import cross_validate
     from kerasac.runs.run_at_url import run_place
     from kerasac.runs.study import WINNER
+    from kerasac.runs.study_page import write_tested_page
 
     with run_place(out, lambda _: None):  # the study's store gets it too
         result = cross_validate(load_experiment(study.folder / WINNER), out / study.winner, console=console)
+        if result.summary is not None:
+            write_tested_page(study)
     show_cross_validation(result, Console())
     raise typer.Exit(result.exit_status)
 
 
-def _show(study: Study, out: Path, console: Console) -> None:
+def _show(study: Study, out: Path, console: Console, *, test: bool) -> None:
     """Print the ranking, what it is by, and how to go on."""
     n_units = study.n_trained + study.n_kept
     if study.ranked:
@@ -122,8 +129,12 @@ def _show(study: Study, out: Path, console: Console) -> None:
     if not study.ranked:
         console.print("No configuration is complete yet; the same command goes on.", highlight=False)
         return
-    winner = shlex.quote(str(study.winner_folder) if url_of(out) is None else shown(out / study.winner))
     console.print(f"Best:    {folder}/winner.yaml", highlight=False, soft_wrap=True)
+    if test:
+        said = "it is tested now" if _can_be_tested(study) else "not tested, as units are unfinished"
+        console.print(f"Test:    {said}", highlight=False)
+        return
+    winner = shlex.quote(str(study.winner_folder) if url_of(out) is None else shown(out / study.winner))
     console.print(f"Test it: kerasac-ray cv {folder}/winner.yaml --out {winner}", highlight=False, soft_wrap=True)
 
 

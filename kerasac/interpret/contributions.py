@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,10 +133,15 @@ def open_contributions(path: Path, *, regions: Path | None = None) -> Iterator[C
     Raises
     ------
     InterpretError
-        When the file is missing or damaged, holds no contributions, or is of a later version.
+        When the file is missing or damaged, is a pickle, holds no contributions, or is of a later version.
     """
     if not path.is_file():
         raise InterpretError(f"{path} does not exist; `kerasac-ray interpret` writes contributions")
+    if _is_pickle(path):
+        raise InterpretError(
+            f"{path} is a pickle; of one that kerasAC wrote `kerasAC_bigwigs_from_deepshap --path_to_pickle {path} "
+            f"--chrom_sizes FILE --output_dir FOLDER` makes FOLDER/{path.name}.counts.h5 and .profile.h5: read these"
+        )
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -153,6 +159,13 @@ def open_contributions(path: Path, *, regions: Path | None = None) -> Iterator[C
                 f"{path} has format version {version}, this kerasac-ray reads up to {FORMAT_VERSION}; update it"
             )
         yield Contributions(path, file, layout, regions)
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file begins as pickles do, of protocol 2 and later."""
+    with path.open("rb") as file:
+        begin = file.read(2)
+    return begin[:1] == pickle.PROTO and 2 <= begin[-1] <= pickle.HIGHEST_PROTOCOL
 
 
 def _layout(file: h5py.File) -> _Layout | None:

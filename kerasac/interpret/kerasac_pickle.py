@@ -57,22 +57,20 @@ def convert_pickle(source: Path, prefix: Path, *, chrom_sizes: Mapping[str, int]
     """
     outs = {name: with_ending(prefix, f"{head}.h5") for name, head in _HEADS.items()}
     for out in outs.values():
-        _check_replaceable(out)
+        if out.exists() and not is_of_pickle(out):
+            raise InterpretError(f"{out} is there already, and was not made of a pickle; give another folder")
     content = _read(source)
     for name, out in outs.items():
         _write(out, content, name, source, chrom_sizes)
     return outs["count_shap"], outs["profile_shap"]
 
 
-def _check_replaceable(out: Path) -> None:
-    if not out.exists():
-        return
-    made_here = False
-    if h5py.is_hdf5(out):
-        with h5py.File(out, "r") as file:
-            made_here = _MARK in file.attrs
-    if not made_here:
-        raise InterpretError(f"{out} is there already, and was not made of a pickle; give another folder")
+def is_of_pickle(path: Path) -> bool:
+    """Whether a file was made of a pickle."""
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return _MARK in file.attrs
 
 
 def _write(out: Path, content: Content, name: str, source: Path, chrom_sizes: Mapping[str, int]) -> None:
@@ -98,13 +96,14 @@ def _read(path: Path) -> Content:
         try:
             content = _Unpickler(file, path).load()
         except _DAMAGE as error:
+            said = str(error) or type(error).__name__
             raise InterpretError(
-                f"{path} cannot be read as a pickle ({error}); it is damaged, or something else"
+                f"{path} cannot be read as a pickle ({said}); it is damaged, or something else"
             ) from None
     if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in (*_HEADS, _SEQUENCE)):
-        found = f"the keys {', '.join(map(str, list(content)[:8]))}" if isinstance(content, dict) else "no dictionary"
+        has = f"the keys {', '.join(map(str, list(content)[:8]))}" if isinstance(content, dict) else "no dictionary"
         raise InterpretError(
-            f"{path} is no pickle of kerasAC_bpnet_shap_wrapper: it has {found}; needed are count_shap, profile_shap "
+            f"{path} is no pickle of kerasAC_bpnet_shap_wrapper: it has {has}; needed are count_shap, profile_shap "
             "and seq"
         )
     places = list(content[_SEQUENCE])
@@ -113,7 +112,8 @@ def _read(path: Path) -> Content:
     for name in (*_HEADS, _SEQUENCE):
         if content[name].keys() != content[_SEQUENCE].keys():
             raise InterpretError(f"{path}: {name} has other windows than {_SEQUENCE}; the file is damaged")
-        read[name] = {place: getattr(content[name][place], "values", np.empty(0)) for place in places}
+        found = {place: content[name][place] for place in places}
+        read[name] = {place: one.values if isinstance(one, _Values) else np.array(0) for place, one in found.items()}
     _check_arrays(path, read)
     return read
 
@@ -123,9 +123,10 @@ def _check_places(path: Path, places: Sequence[Any]) -> None:
         raise InterpretError(f"{path} has no windows")
     for place in places:
         match place:
-            case (str(), int() | np.integer()):
-                continue
-        raise InterpretError(f"{path}: {place!r} names no window; windows are (chromosome, centre)")
+            case (str() as chrom, int() | np.integer() as center) if chrom.isprintable() and 0 <= center < 1 << 31:
+                pass
+            case _:
+                raise InterpretError(f"{path}: {place!r} names no window; windows are (chromosome, centre)")
 
 
 def _check_arrays(path: Path, content: Content) -> None:

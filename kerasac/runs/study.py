@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ class _Run:
             write_outcome(study, self.members.by_name[study.winner].experiment if study.ranked else None)
             page = study_result(study, self.members.by_name, tasks, self.phases, self.name)
             write_study_page(page, self.folder, study.comparison)
+            study = replace(study, page=page)
             if tasks.touched or failures or self._tracking_lacks(study):
                 self._close_tracking(study)
             return study
@@ -190,6 +192,7 @@ class _Run:
             listener = _Scores(view, self, tasks, stop)
             with self._phase("training"), view, heartbeat(self.folder, view, stop=stop, gpus=allotment.share.gpus):
                 launch_tasks(tasks, allotment, listener, scratch=scratch)
+                listener.show_scores()  # of the last unit too, which is judged after it was heard of
         shutil.rmtree(scratch, ignore_errors=True)
         return listener.failures
 
@@ -230,13 +233,17 @@ class _Scores(Listener):
         """Pass an event on, and the scores when there may be new ones."""
         super().heard(unit, event)
         if event.get("event") in ("done", "paused"):
-            race, objective = self.tasks.race, self.run.objective
-            sign = -1 if objective.better == "higher" else 1
-            for place, name in enumerate(race.ranked()):
-                levels, loss = race.standing(name)
-                if not levels:
-                    break
-                text = f"{objective.key} {sign * loss:.4f} ({level_text(race, name)})"
-                self.view.scored(name, f"{sign * loss:.4f}")
-                if not place:
-                    self.view.best(name, text)
+            self.show_scores()
+
+    def show_scores(self) -> None:
+        """Show the scores of configurations as far as they are judged, and the best."""
+        race, objective = self.tasks.race, self.run.objective
+        sign = -1 if objective.better == "higher" else 1
+        for place, name in enumerate(race.ranked()):
+            levels, loss = race.standing(name)
+            if not levels:
+                break
+            text = f"{objective.key} {sign * loss:.4f} ({level_text(race, name)})"
+            self.view.scored(name, f"{sign * loss:.4f}")
+            if not place:
+                self.view.best(name, text)

@@ -20,11 +20,12 @@ from kerasac.runs.unit_status import how_far
 from kerasac.steps.comparison import Comparison, Metric, compare
 from kerasac.steps.comparison_report import write_comparison
 from kerasac.steps.configurations import Configuration
+from kerasac.steps.study_results import StudyResult
 
 WINNER = "winner.yaml"
 _SCORED_ON = (
     "All scores here are of each fold's validation chromosomes, by which the best epoch of each training was chosen "
-    "too; no model has been scored on the test chromosomes of its fold. As a chromosome validates one fold and tests "
+    "too; none is of the test chromosomes of its fold. As a chromosome validates one fold and tests "
     "another, the cross-validation of a configuration that was chosen here is slightly optimistic."
 )
 
@@ -47,7 +48,7 @@ class Study:
     None when none is complete; ``ranked`` are the names of the complete configurations, the best first; ``equal`` those
     that cannot be told from the best by the paired test over folds; ``dropped`` the others by how far they came, the
     furthest first. ``failures`` are messages by unit, ``refused`` those of proposals that made no experiment;
-    ``stopped`` says by what the study was asked to stop.
+    ``stopped`` says by what the study was asked to stop. ``page`` is what ``study.html`` shows.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class Study:
     refused: Mapping[str, str] = field(default_factory=dict)
     stopped: str | None = None
     exit_status: int = 0
+    page: StudyResult | None = None
 
     @property
     def winner(self) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kerasac.runs.race import Race
 from kerasac.runs.study_tasks import Member, StudyTasks, objective_at
@@ -12,6 +15,7 @@ from kerasac.runs.unit import Unit, read_marker
 from kerasac.runs.unit_scores import VALID_SCORES, rung_scores
 from kerasac.steps.comparison import Metric
 from kerasac.steps.history import read_history
+from kerasac.steps.study_page import write_study_page
 from kerasac.steps.study_results import State, StudyResult, Tried, UnitResult
 
 if TYPE_CHECKING:
@@ -51,7 +55,7 @@ def study_result(
         scored_on="each fold's validation chromosomes",
         keys=tuple(axis.key for axis in tasks.space.axes),
         tried=tuple(_tried(one, study, members[one], tasks) for one in order),
-        test=_tested(members[study.ranked[0]]) if study.ranked else None,
+        **(_tested(study.winner_folder) if study.ranked else {}),
         phases=seconds,
         epochs_trained=study.epochs,
         epochs_of_grid=round(sum(full) / len(full) * len(members)) if full else None,
@@ -97,10 +101,17 @@ def _unit(unit: Unit, objective: Metric) -> UnitResult:
     )
 
 
-def _tested(member: Member) -> dict[str, dict[str, float | None]] | None:
-    """Return the best configuration's scores on test, where it has been cross-validated."""
-    path = member.units[0].folder.parents[1] / "summary.json"
+def write_tested_page(study: Study) -> None:
+    """Write the page again, with the scores of the winner on test, which is cross-validated by now."""
+    assert study.page is not None, "a study with a winner has a page"
+    write_study_page(replace(study.page, **_tested(study.winner_folder)), study.folder, study.comparison)
+
+
+def _tested(winner: Path) -> dict[str, Any]:
+    """Return the best configuration's scores on test, and their day, where it has been cross-validated."""
+    path = winner / "summary.json"
     if not path.exists():
-        return None
+        return {}
     metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-    return {f"{windows}.{name}": one["values"] for windows, by in metrics.items() for name, one in by.items()}
+    scores = {f"{windows}.{name}": one["values"] for windows, by in metrics.items() for name, one in by.items()}
+    return {"test": scores, "tested_on": str(date.fromtimestamp(path.stat().st_mtime))}

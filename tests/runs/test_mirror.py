@@ -539,7 +539,7 @@ def test_driver_and_its_machine_are_lost_and_another_one_goes_on_with_equal_scor
     assert {"report.html", "mlflow.db", "fold-2/seed-1/plots/jsd.png"} <= set(list_files(url))
     shutil.rmtree(cache / "runs")
     second = done(*words, cache=tmp_path / "other").stdout
-    assert "0 trained, 3 finished before" in second
+    assert "0 finished now, 3 before" in second
     with closing(sqlite3.connect(working_folder_of(tmp_path / "other", url) / "mlflow.db")) as store:
         places = [row[0] for row in store.execute("SELECT artifact_uri FROM runs")]
     assert len(places) == 4
@@ -562,6 +562,7 @@ def test_study_at_a_url_is_judged_there_and_its_winner_tested(bucket: str, tiny_
     there = set(list_files(url))
     assert {"study.json", "study.html", "winner.yaml", "mlflow.db"} <= there
     winner = json.loads(read_small(Path(url) / "study.json") or "")["ranked"][0]["name"]
-    assert f"--out {url}/{winner}" in out
+    assert "it is tested now" in out
+    assert "The winner on test" in (read_small(Path(url) / "study.html") or "")
     assert {f"{winner}/summary.json", f"{winner}/fold-2/seed-1/scores.json"} <= there
     assert read_status(Path(url)).state == "finished"

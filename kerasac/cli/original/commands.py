@@ -130,7 +130,7 @@ COMMANDS = (
         "kerasAC_bigwigs_from_deepshap",
         "write contributions as bigWigs",
         interpret_flags.BIGWIGS_FROM_DEEPSHAP,
-        "explain:bigwigs_from_deepshap",
+        "bigwigs:bigwigs_from_deepshap",
         "bigwig",
     ),
     Command(

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerasac.cache import with_ending
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import training_translation
 from kerasac.cli.original.flags import Given
@@ -34,7 +35,7 @@ def cross_validate(given: Given, console: Console) -> Done:
         tell(console, remark)
     there = Lookups().chromosomes(None, given.path("ref_fasta"))
     folds = [fold_there(ChosenFold(fold, SCHEME), there) for fold in folds]
-    run_folder = prefix.with_name(f"{prefix.name}.{RUN_FOLDER}")
+    run_folder = with_ending(prefix, RUN_FOLDER)
     experiment = prepare_experiment(given, translation, run_folder, folds)
     from kerasac.models.contract import contract_of
     from kerasac.models.registry import read_parameters
@@ -51,7 +52,7 @@ def cross_validate(given: Given, console: Console) -> Done:
     contract, parameters = contract_of(experiment), read_parameters(model.architecture, model.parameters)
     written: list[Path] = []
     for unit in open_run(run_folder).units:
-        one = prefix.with_name(f"{prefix.name}.{unit.fold.index}")
+        one = with_ending(prefix, str(unit.fold.index))
         written += write_files(TrainedFold(unit, contract, parameters), one, given.texts("trackables"))
         written += _write_predictions(given, unit)
     return Done(on, tuple(str(shortest(path)) for path in written))
@@ -74,7 +75,7 @@ def _write_predictions(given: Given, unit: Unit) -> list[Path]:
     written = []
     if given.has("predictions_and_labels_hdf5"):
         named = local_prefix(given, "predictions_and_labels_hdf5")
-        prefix = named.with_name(f"{named.name}.{unit.fold.index}")
+        prefix = with_ending(named, str(unit.fold.index))
         for path_of in (labels_path, predictions_path):
             shutil.copyfile(path_of(made), path_of(prefix))
             written.append(path_of(prefix))

@@ -12,8 +12,9 @@ from rich.console import Console
 from kerasac.cli.options import set_volume
 from kerasac.cli.original.commands import BY_NAME
 from kerasac.cli.original.flags import help_text, read_flags
+from kerasac.cli.original.set_by import with_flags
 from kerasac.cli.original.telling import tell
-from kerasac.errors import KerasacError
+from kerasac.errors import ConfigError, KerasacError
 
 
 def main() -> None:
@@ -37,7 +38,10 @@ def run(name: str, arguments: Sequence[str], console: Console) -> int:
     set_volume(0, quiet=False)
     for remark in given.remarks:
         tell(console, remark)
-    done = command.run(given, console)
+    try:
+        done = command.run(given, console)
+    except ConfigError as error:
+        raise ConfigError(with_flags(str(error), given)) from error
     for line in done.printed:
         typer.echo(line)
     for path in done.written:

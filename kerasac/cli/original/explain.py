@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasac.cache import with_ending
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import experiment_name, track_sections
 from kerasac.cli.original.flags import Given
@@ -44,7 +45,7 @@ def bpnet_shap_wrapper(given: Given, console: Console) -> Done:
     from kerasac.runs.predict import Places, PredictRequest, predict_to_file
 
     model, regions = model_file(given), given.path("bed_regions")
-    predicted = prefix.with_name(f"{prefix.name}.predictions")
+    predicted = with_ending(prefix, "predictions")
     with _described(experiment) as described:
         explained = InterpretRequest(
             sources=(model,),
@@ -153,34 +154,6 @@ def _write_arrays(source: Path, prefix: Path) -> list[Path]:
             for array, values in zip(arrays, (hypothetical, hypothetical * bases, bases), strict=True):
                 array[rows] = values
     return paths
-
-
-def bigwigs_from_deepshap(given: Given, console: Console) -> Done:
-    """Write contributions of the bases that are there as bigWigs, of counts and of profiles."""
-    del console
-    prefix, folder = given.path("path_to_pickle"), given.path("output_dir")
-    sizes = given.text("chrom_sizes")
-    sources = {kind: prefix.with_name(f"{prefix.name}.{head}.h5") for kind, head in _HEADS.items()}
-    for path in sources.values():
-        if not path.is_file():
-            raise ConfigError(
-                f"{path} does not exist; kerasAC_bpnet_shap_wrapper writes it (pickles run code of their file, and are "
-                "not read)"
-            )
-    from kerasac.interpret.contribution_bigwig import contribution_bigwig
-
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for kind, source in sources.items():
-        beside = folder / f".{prefix.name}.{kind}"
-        made = contribution_bigwig(
-            source, beside, regions=None, chrom_sizes=Path(sizes) if sizes else None, overwrite=True
-        )
-        written.append(made.path.replace(folder / f"{prefix.name}.shap_{kind}.bw"))
-    return Done(hint("bigwig", sources["count"], out=folder / prefix.name), tuple(map(str, written)))
-
-
-_HEADS: Mapping[str, str] = {"count": "counts", "profile": "profile"}  # kerasAC's names and ours
 
 
 def plot_interpretation(given: Given, console: Console) -> Done:

@@ -67,9 +67,14 @@ FORM_MODISCO_INPUTS = (
 )
 
 BIGWIGS_FROM_DEEPSHAP = (
-    text("path_to_pickle", "prefix of .counts.h5 and .profile.h5, as kerasAC_bpnet_shap_wrapper writes them"),
-    text("output_dir", "folder of <name>.shap_count.bw and .shap_profile.bw"),
-    file("chrom_sizes", "--chrom-sizes", also=("chrom_sizes_file",)),
+    text(
+        "path_to_pickle",
+        "prefix of .counts.h5 and .profile.h5, as kerasAC_bpnet_shap_wrapper writes them; or a pickle of kerasAC's",
+    ),
+    text(
+        "output_dir", "folder of <name>.shap_count.bw and .shap_profile.bw; of a pickle .counts.h5 and .profile.h5 too"
+    ),
+    file("chrom_sizes", "--chrom-sizes; needed with a pickle", also=("chrom_sizes_file", "chromsizes")),
 )
 
 PLOT_INTERPRETATION = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasac.cache import with_ending
 from kerasac.cli.original.bins import bin_sections
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import experiment_name
@@ -140,7 +141,7 @@ def _write_for_calibration(prefix: Path, found: BinnedPredictions, *, logits: bo
 
     ending, kind = ("logits", "classification") if logits else ("preacts", "regression")
     values = logits_of(found.predicted).astype(np.float32) if logits else found.predicted
-    paths = [labels_path(prefix), prefix.with_name(f"{prefix.name}.predictions.{ending}.0")]
+    paths = [labels_path(prefix), with_ending(prefix, f"predictions.{ending}.0")]
     for path, table in zip(paths, (found.labels.values, values), strict=True):
         write_table(path, found.labels, table, kind)
     return paths

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kerasac.cache import with_ending
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import experiment_name, track_sections
 from kerasac.cli.original.flags import Given
@@ -33,7 +34,7 @@ def predict_tdb(given: Given, console: Console) -> Done:
 
     places = find_places(given, experiment)
     model = model_file(given)
-    out = prefix.with_name(f"{prefix.name}.{_ENDING}")
+    out = with_ending(prefix, _ENDING)
     with tempfile.TemporaryDirectory() as folder, progress_bar("predicting", console) as advance:
         described, centers = Path(folder) / "experiment.yaml", Path(folder) / "centers.bed"
         described.write_text(experiment.to_yaml(), encoding="utf-8")

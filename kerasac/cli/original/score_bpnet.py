@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerasac.cache import with_ending
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.flags import Given
 from kerasac.cli.original.hints import hint, shortest
@@ -96,7 +97,7 @@ def _write_figures(prefix: Path, file: PredictionFile, scores: Scores, given: Gi
     for task, name in enumerate(file.tasks):
         figures = task_figures(file, scores, task, title=f"{given.text('title') or prefix.name}, {name}")
         for ending, figure in zip(("png", "jsd.png"), figures, strict=True):
-            written.append(prefix.with_name(f"{prefix.name}.{task}.{ending}"))
+            written.append(with_ending(prefix, f"{task}.{ending}"))
             figure.savefig(written[-1], format="png", dpi=_DPI)
     return written
 

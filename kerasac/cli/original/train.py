@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasac.cache import write_whole
+from kerasac.cache import digest, file_digest, with_ending, write_whole
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import FOLD_FILE, Translation, training_translation
 from kerasac.cli.original.flags import Given
@@ -40,7 +40,7 @@ def train(given: Given, console: Console) -> Done:
     store = given.text("tdb_array")
     chroms = Lookups().chromosomes(Path(store) if store else None, given.path("ref_fasta"))
     fold = fold_there(translation.chosen, chroms)
-    run_folder = prefix.with_name(f"{prefix.name}.{RUN_FOLDER}")
+    run_folder = with_ending(prefix, RUN_FOLDER)
     _check_alone(run_folder, fold, given.whole("seed"))
     experiment = prepare_experiment(given, translation, run_folder, [fold])
     from kerasac.runs.one_fold import train_fold
@@ -73,25 +73,35 @@ def local_prefix(given: Given, name: str) -> Path:
 
 
 def prepare_experiment(given: Given, translation: Translation, run_folder: Path, folds: Sequence[Fold]) -> Experiment:
-    """Write what the experiment names beside it, its folds, an own architecture, a bias model, and return it."""
+    """Write what the experiment names beside it, its folds, an own architecture, a bias model, and return it.
+
+    Each file has its content in its name: what a run in the folder has is never replaced, should this one be refused.
+    """
     from kerasac.genome.fold_files import write_folds
 
     run_folder.mkdir(parents=True, exist_ok=True)
-    write_folds(run_folder / FOLD_FILE, folds)
+    fold_file = _by_content(run_folder / FOLD_FILE, digest({str(fold.index): fold.as_dict() for fold in folds}))
+    write_folds(fold_file, folds)
     document = translation.document
     changes: dict[str, Any] = {
-        "folds": {"files": [str(run_folder / FOLD_FILE)]},
+        "folds": {"files": [str(fold_file)]},
         "training": {**document["training"], "batch_log": True},
     }
     if translation.own is not None:
-        write_whole(run_folder / OWN_FILE, own_source(translation.own))
-        changes["model"] = {"architecture": f"{run_folder / OWN_FILE}:build", "flags": flags_of(given)}
+        source = own_source(translation.own)
+        own_file = _by_content(run_folder / OWN_FILE, digest({"source": source}))
+        write_whole(own_file, source)
+        changes["model"] = {"architecture": f"{own_file}:build", "flags": flags_of(given)}
     if "bias" in document:
         changes["bias"] = {
             **document["bias"],
             "model_file": str(_bias_model(document["bias"]["model_file"], run_folder)),
         }
     return translation.experiment(changes, base=Path.cwd(), origin=given.command)
+
+
+def _by_content(path: Path, content: str) -> Path:
+    return path.with_stem(f"{path.stem}-{content}")
 
 
 def _check_alone(run_folder: Path, fold: Fold, seed: int | None) -> None:
@@ -118,7 +128,7 @@ def write_files(trained: TrainedFold, prefix: Path, trackables: tuple[str, ...])
     register_classes(trained.parameters)
     contract = trained.contract
     inputs, outputs = ([port.name for port in ports] for ports in (contract.inputs, contract.outputs))
-    log, batch_log = (prefix.with_name(f"{prefix.name}.{ending}") for ending in ("log", "log.batch"))
+    log, batch_log = (with_ending(prefix, ending) for ending in ("log", "log.batch"))
     write_log(trained.unit.folder / _HISTORY, log)
     write_batch_log(trained.unit.folder / BATCH_LOG, batch_log, trackables)
     models = write_legacy(load_model(trained.model), prefix, inputs=inputs, outputs=outputs)
@@ -137,7 +147,10 @@ def _bias_model(name: str, run_folder: Path) -> Path:
     load_keras_quietly(gpus=True)
     from kerasac.steps.convert import convert
 
-    return convert(path, run_folder / _BIAS_FILE, overwrite=True).path
+    converted = _by_content(run_folder / _BIAS_FILE, file_digest(path))
+    if not converted.exists():
+        convert(path, converted)
+    return converted
 
 
 def _tell_event(event: Event, console: Console) -> None:

@@ -66,6 +66,20 @@ def test_the_page_has_all_flags_as_they_are() -> None:
     assert documented() == flag_tables(), "run python tests/flag_tables.py"
 
 
+def test_each_command_has_all_its_flags_on_the_page() -> None:
+    parts = documented().split("### ")[1:]
+    assert len(parts) == len(COMMANDS)
+    for command, part in zip(COMMANDS, parts, strict=True):
+        assert part.partition("\n")[0] == ", ".join(command.names)
+        missing = [name for flag in command.flags for name in flag.names if f"`--{name}`" not in part]
+        assert not missing, command.name
+
+
+def test_what_a_flag_is_stands_on_the_page_once() -> None:
+    rows = [line for line in documented().splitlines() if line.startswith("| `--")]
+    assert len(rows) == len(set(rows))
+
+
 def test_a_mistake_ends_with_one_message_and_status_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

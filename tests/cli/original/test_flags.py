@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kerasac.cli.original.flags import file, help_text, number, read_flags, switch, text, whole
+from kerasac.cli.original.set_by import with_flags
 from kerasac.errors import ConfigError
 
 FLAGS = (
@@ -98,3 +99,26 @@ def test_files_that_are_named_must_be_there(tmp_path: Path):
     read_flags("tool", flags, ["--fasta", "s3://bucket/genome.fa"]).check_files()
     with pytest.raises(ConfigError, match=r"--labels nowhere\.tsv does not exist"):
         read_flags("tool", flags, ["--labels", str(there), "nowhere.tsv"]).check_files()
+
+
+@pytest.mark.parametrize(
+    ("message", "added"),
+    [
+        ("training.epochs is 0", " (set by --epochs)"),
+        ("epochs is 0", ""),
+        ("training.epochs_more and my.training.epochs.more", ""),
+        ("set labels.train.", " (set by --bins or --index)"),
+        ("training.epochs, labels.train", " (set: training.epochs by --epochs, labels.train by --bins or --index)"),
+        ("labels: which", ""),
+    ],
+)
+def test_keys_of_a_message_are_followed_by_their_flags(message: str, added: str):
+    flags = (
+        whole("epochs", "training.epochs"),
+        file("bins", "labels.train"),
+        file("index", "labels.train"),
+        text("other", "labels: which"),
+    )
+    assert with_flags(message, read_flags("tool", flags, [])) == message + added
+    given = read_flags("tool", flags, ["--index", "a"])
+    assert with_flags(message, given) == message + added.replace("--bins or ", "")

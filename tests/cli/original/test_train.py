@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from original_commands import TRACKABLES, changed
+from original_commands import TRACKABLES, changed, given
 from rich.console import Console
 
+from kerasac.cli.original.experiment import training_translation
+from kerasac.cli.original.lookups import Lookups
 from kerasac.cli.original.migration import migrate
+from kerasac.cli.original.train import prepare_experiment
 from kerasac.config import make_experiment
 from kerasac.errors import ConfigError, RunError
 from kerasac.genome.fold_files import write_folds
@@ -53,12 +57,12 @@ def test_model_files_hold_the_model_as_keras_2_has_it(trained: Any) -> None:
 
     whole, apart = load_legacy(trained.file("hdf5")), load_legacy(trained.file("arch"))
     ours = load_model(trained.file("kerasac-ray") / "fold-1" / f"seed-{SEED}" / "model.keras")
-    given = windows_of(whole)
+    windows = windows_of(whole)
     assert [tensor.name for tensor in whole.inputs] == ["sequence", "control_profile", "control_logcount"]
-    named = dict(zip(("sequence", "control_profile", "control_logcount"), given, strict=True))
-    expected = ours.predict({**named, "sequence": given[0].argmax(-1).astype(np.uint8)}, verbose=0)
+    named = dict(zip(("sequence", "control_profile", "control_logcount"), windows, strict=True))
+    expected = ours.predict({**named, "sequence": windows[0].argmax(-1).astype(np.uint8)}, verbose=0)
     for model in (whole, apart):
-        profile, counts = model.predict(given, verbose=0)
+        profile, counts = model.predict(windows, verbose=0)
         np.testing.assert_allclose(profile, expected["profile_predictions"], atol=1e-6)
         np.testing.assert_allclose(counts, expected["logcount_predictions"], atol=1e-6)
 
@@ -142,6 +146,11 @@ def test_own_architecture_of_kerasacs_kind_is_trained(
     out = f"--predictions_and_labels_hdf5 {prefix} --load_model_hdf5 {prefix}.hdf5 --fold 1 --genome hg38"
     peaks = "--tdb_partition_attribute_for_upsample peak --tdb_partition_thresh_for_upsample 2"
     assert command("kerasAC_predict_tdb", f"{trained.tracks} {peaks} --upsample_ratio_list_predict 1 {out}") == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "own.kerasac-ray").rglob("*") if path.is_file()}
+    (tmp_path / "own.py").write_text(OWN.replace("Conv1D(4,", "Conv1D(5,"))
+    with pytest.raises(RunError, match="made by another experiment"):
+        command("kerasAC_train", line)
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_own_file_without_the_function_is_refused(trained: Any, command: Callable[..., int], tmp_path: Path) -> None:
@@ -154,6 +163,33 @@ def test_own_file_without_the_function_is_refused(trained: Any, command: Callabl
     )
     with pytest.raises(ConfigError, match="has no function getModelGivenModelOptionsAndWeightInits"):
         command("kerasAC_train", line)
+
+
+def test_files_that_an_experiment_names_are_not_replaced_by_another(trained: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    line = changed(trained.line, architecture_spec=None, architecture_from_file=str(tmp_path / "own.py"))
+    bias = {"model_file": str(trained.file("hdf5")), "form": "mixed"}
+    seen: list[dict[Path, bytes]] = []
+    for text in (OWN, OWN + "\n# another", OWN):
+        (tmp_path / "own.py").write_text(text)
+        read = given("kerasAC_train", line)
+        made = training_translation(read, Lookups())
+        made = replace(made, document={**made.document, "bias": bias})
+        folds = [replace(made.chosen.fold, train=made.chosen.fold.train[len(seen) % 2 :])]
+        experiment = prepare_experiment(read, made, folder, folds)
+        seen.append({path: path.read_bytes() for path in folder.iterdir()})
+        assert experiment.folds.files[0] in seen[-1]
+        assert experiment.bias is not None
+        assert experiment.bias.model_file in seen[-1]
+        assert text in Path(experiment.model.architecture.partition(":")[0]).read_text()
+    assert [len(files) for files in seen] == [3, 5, 5]
+    assert seen[0].items() <= seen[1].items()
+    assert seen[1] == seen[2]
+
+
+def test_a_message_of_a_key_names_its_flag(trained: Any, command: Callable[..., int], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"training\.epochs.* \(set by --epochs\)$"):
+        command("kerasAC_train", changed(trained.line, epochs="0", model_prefix=str(tmp_path / "m")))
 
 
 def test_another_fold_or_seed_of_the_same_prefix_is_refused(trained: Any, command: Callable[..., int]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from kerasac.cache import with_ending
 from kerasac.errors import ConfigError, RunError
@@ -119,7 +120,7 @@ def interpret_to_files(request: InterpretRequest, progress: Progress | None = No
         n_windows=len(given.windows),
         n_now=n_now,
         left_out=left_out,
-        n_models=len({i for group in groups for i in group}),
+        n_models=len({model for group in np.unique(group_of) for model in groups[group]}),
         how=how,
         greatest_error=_greatest_error(files) if request.settings.method is Method.DEEPSHAP else None,
         dropped=write_dropped(request.out, given.dropped),

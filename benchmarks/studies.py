@@ -5,8 +5,9 @@
 
 ``overhead`` runs ``kerasac-ray tune`` over 12 trivial trainings, one at a time, and over a single one, whose time less
 its training is one start-up. The ratio is the time of the twelve to their trainings and one start-up. ``scaling``
-gives 16 units that only sleep to simulated clusters of 1, 2 and 4 nodes with a logical CPU each; units a second,
-start-up included, are compared with those of one node.
+gives 16 units that only sleep to simulated clusters of 1, 2 and 4 nodes with a logical CPU each; units a second are
+compared with those of one node, from the beginning of the first unit on and with the start of the nodes' processes,
+which all share this machine's cores.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,25 +74,32 @@ class _Sleeping:
     def plan(self, fold: Any, seed: int) -> None:
         import ray
 
+        began = time.time()
         time.sleep(self.seconds)
         unit = self.folder / f"fold-{fold.index}" / f"seed-{seed}"
         unit.mkdir(parents=True, exist_ok=True)
         node = ray.get_runtime_context().get_node_id()
-        (unit / "unit.json").write_text(json.dumps({"state": "done", "node": node}))
+        (unit / "unit.json").write_text(json.dumps({"state": "done", "node": node, "began": began}))
 
 
 def measure_scaling(n_units: int, seconds: float) -> dict[int, float]:
     """Print and return, for each number of nodes, its units a second to those of one node times their number."""
     taken: dict[int, float] = {}
+    with_start: dict[int, float] = {}
     for n_nodes in (1, 2, 4):
-        taken[n_nodes], nodes = _sleep_on(n_nodes, n_units, seconds)
-        share = taken[1] / taken[n_nodes] / n_nodes
+        with_start[n_nodes], taken[n_nodes], nodes = _sleep_on(n_nodes, n_units, seconds)
+        shares = [100 * times[1] / times[n_nodes] / n_nodes for times in (taken, with_start)]
         spread = ", ".join(str(n) for n in sorted(nodes.values(), reverse=True))
-        print(f"{n_nodes} nodes: {taken[n_nodes]:.1f} s, {100 * share:.0f} % of linear; units a node: {spread}")
+        print(
+            f"{n_nodes} nodes: {taken[n_nodes]:.1f} s, {shares[0]:.0f} % of linear; with the start of processes "
+            f"{with_start[n_nodes]:.1f} s, {shares[1]:.0f} %; units a node: {spread}",
+            flush=True,
+        )
     return {n: taken[1] / one / n for n, one in taken.items()}
 
 
-def _sleep_on(n_nodes: int, n_units: int, seconds: float) -> tuple[float, dict[str, int]]:
+def _sleep_on(n_nodes: int, n_units: int, seconds: float) -> tuple[float, float, dict[str, int]]:
+    """Return seconds from the launch and from the first unit's beginning to the end, and the units of each node."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -117,17 +126,15 @@ def _sleep_on(n_nodes: int, n_units: int, seconds: float) -> tuple[float, dict[s
                 max_parallel=n_nodes,
                 trial_resources={"CPU": 1.0},
             )
-            started = time.perf_counter()
+            started = time.time()
             launch_tasks(Listed([Task(unit, prepared) for unit in units]), allotment, _Deaf(), scratch=folder / ".ray")
-            taken = time.perf_counter() - started
-            nodes: dict[str, int] = {}
-            for unit in units:
-                node = json.loads((unit.folder / "unit.json").read_text())["node"]
-                nodes[node] = nodes.get(node, 0) + 1
+            ended = time.time()
+            done = [json.loads((unit.folder / "unit.json").read_text()) for unit in units]
     finally:
         ray.shutdown()
         cluster.shutdown()
-    return taken, nodes
+    first = min(one["began"] for one in done)
+    return ended - started, ended - first, Counter(one["node"] for one in done)
 
 
 class _Deaf:

@@ -17,6 +17,8 @@ def load_keras_quietly(*, threads: int | None = None, gpus: bool = False) -> Non
     """Load Keras, on CPUs unless GPUs are asked for; nothing happens when it is loaded already."""
     if "keras" in sys.modules:
         return
+    # What fails raises in Python as well; oneDNN calls it an error when a processor has no fast way for a type.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     prepare_backend(threads, gpus=gpus)
     with _held_back():
         import keras

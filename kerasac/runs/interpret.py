@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from kerasac.cache import with_ending
 from kerasac.errors import ConfigError, RunError
@@ -97,13 +96,14 @@ def interpret_to_files(request: InterpretRequest, progress: Progress | None = No
     reading.source.ensure()
     held_out = trained.is_run if request.held_out is None else request.held_out
     by_chrom = groups_by_chrom(trained, reading.assembly, held_out=held_out)
-    given, groups, group_of = with_models(given, by_chrom, reading.assembly)
+    served = with_models(given, by_chrom, reading.assembly)
+    given = served.given
     job = ContributionJob(
         reading=reading,
         models=trained.models,
-        groups=groups,
+        groups=served.groups,
         windows=given.windows,
-        group_of=group_of,
+        group_of=served.group_of,
         parameters=trained.parameters,
         targets=targets,
         settings=request.settings,
@@ -120,7 +120,7 @@ def interpret_to_files(request: InterpretRequest, progress: Progress | None = No
         n_windows=len(given.windows),
         n_now=n_now,
         left_out=left_out,
-        n_models=len({model for group in np.unique(group_of) for model in groups[group]}),
+        n_models=served.n_models,
         how=how,
         greatest_error=_greatest_error(files) if request.settings.method is Method.DEEPSHAP else None,
         dropped=write_dropped(request.out, given.dropped),

@@ -117,15 +117,16 @@ def predict_to_file(request: PredictRequest, progress: Progress | None = None) -
     given = _windows(request.places, trained, reading.assembly)
     held_out = trained.is_run if request.held_out is None else request.held_out
     by_chrom = groups_by_chrom(trained, reading.assembly, held_out=held_out)
-    given, groups, group_of = with_models(given, by_chrom, reading.assembly)
+    served = with_models(given, by_chrom, reading.assembly)
+    given = served.given
     how = HELD_OUT if held_out else ("the average of all" if len(trained.models) > 1 else "as it is")
     job = PredictionJob(
         reading=reading,
         facts=prediction_facts(trained, reading.assembly, how=how, calibrated=calibrated),
         models=trained.models,
-        groups=groups,
+        groups=served.groups,
         windows=given.windows,
-        group_of=group_of,
+        group_of=served.group_of,
         parameters=trained.parameters,
         calibrated=calibrated,
         folder=parts_folder(request.out),
@@ -133,12 +134,11 @@ def predict_to_file(request: PredictRequest, progress: Progress | None = None) -
     )
     n_now = _run(job, request, progress)
     dropped = write_dropped(request.out, given.dropped)
-    n_models = len({i for group in groups for i in group})
     out = predictions_path(request.out) if trained.is_binned else request.out
     left_out = dict(given.left_out)
     if trained.unfinished and held_out:
         left_out[f"units of the run, not finished ({', '.join(trained.unfinished)})"] = len(trained.unfinished)
-    return Predicted(out, len(given.windows), n_now, left_out, n_models, how, calibrated, dropped)
+    return Predicted(out, len(given.windows), n_now, left_out, served.n_models, how, calibrated, dropped)
 
 
 def _run(job: PredictionJob, request: PredictRequest, progress: Progress | None) -> int:

@@ -22,6 +22,11 @@ class WindowModels(NamedTuple):
     groups: tuple[tuple[int, ...], ...]
     group_of: IntArray
 
+    @property
+    def n_models(self) -> int:
+        """Number of models that work on any window."""
+        return len({model for group in np.unique(self.group_of) for model in self.groups[group]})
+
 
 def with_models(given: GivenWindows, by_chrom: Sequence[tuple[int, ...]], assembly: Assembly) -> WindowModels:
     """Give each window the models of its chromosome; those on chromosomes that have none are left out.

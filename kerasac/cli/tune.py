@@ -14,9 +14,10 @@ from rich.table import Table
 
 from kerasac.cache import shown, url_of
 from kerasac.cli.options import DataFolder, Overrides, Quiet, StopAfter, Verbose, open_console, set_volume
-from kerasac.cli.show import show_stopped
+from kerasac.cli.show import show_cross_validation, show_stopped
 
 if TYPE_CHECKING:
+    from kerasac.runs.crossval import CrossValidation
     from kerasac.runs.study import Study
 
 
@@ -63,6 +64,8 @@ def tune(
     limit = parse_budget(budget) if budget is not None else None
     stop_after_s = parse_duration(stop_after) if stop_after is not None else None
     if dry_run:
+        if limit is not None and limit.trials is not None:
+            wanted = wanted.limited(limit.trials)
         for tried in wanted.configurations():
             typer.echo(f"{tried.name}\t{json.dumps(tried.values)}")
         return
@@ -75,34 +78,38 @@ def tune(
     study = run_study(
         document, base, wanted, folder, name=name, console=console, budget=limit, stop_after_s=stop_after_s
     )
+    if not as_json:
+        _show(study, folder, Console(), test=test)
+    status = study.exit_status
+    if test and _can_be_tested(study):
+        left_s = None if stop_after_s is None else max(1.0, stop_after_s - study.seconds)
+        result = _test(study, folder, console, left_s)
+        status = result.exit_status
+        if not as_json:
+            show_cross_validation(result, Console())
     if as_json:
         typer.echo((study.folder / "study.json").read_text(encoding="utf-8"))
-    else:
-        _show(study, folder, Console(), test=test)
-    if test and _can_be_tested(study):
-        _test(study, folder, console)
-    raise typer.Exit(study.exit_status)
+    raise typer.Exit(status)
 
 
 def _can_be_tested(study: Study) -> bool:
-    return bool(study.ranked) and not study.unfinished
+    return bool(study.ranked) and not study.unfinished and study.stopped is None
 
 
-def _test(study: Study, out: Path, console: Console) -> None:
+def _test(study: Study, out: Path, console: Console, stop_after_s: float | None) -> CrossValidation:
     """Cross-validate the best configuration in its own folder: what is trained there is kept."""
-    from kerasac.cli.show import show_cross_validation
     from kerasac.config import load_experiment
     from kerasac.runs.crossval import cross_validate
     from kerasac.runs.run_at_url import run_place
     from kerasac.runs.study import WINNER
-    from kerasac.runs.study_page import write_tested_page
+    from kerasac.runs.study_page import write_tested
 
     with run_place(out, lambda _: None):  # the study's store gets it too
-        result = cross_validate(load_experiment(study.folder / WINNER), out / study.winner, console=console)
+        winner = load_experiment(study.folder / WINNER)
+        result = cross_validate(winner, out / study.winner, console=console, stop_after_s=stop_after_s)
         if result.summary is not None:
-            write_tested_page(study)
-    show_cross_validation(result, Console())
-    raise typer.Exit(result.exit_status)
+            write_tested(study)
+    return result
 
 
 def _show(study: Study, out: Path, console: Console, *, test: bool) -> None:
@@ -120,18 +127,23 @@ def _show(study: Study, out: Path, console: Console, *, test: bool) -> None:
         f"{study.seconds:.0f} s"
     )
     console.print(trained, highlight=False)
+    for name in study.undefined:
+        console.print(f"{name}: {metric.key} is not defined in any unit", style="yellow", highlight=False, markup=False)
     for name, message in {**study.refused, **study.failures}.items():
         console.print(f"{name}: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     folder = shlex.quote(str(study.folder))
     console.print(f"Page:    {folder}/study.html", highlight=False, soft_wrap=True)
     if study.stopped is not None:
         show_stopped(study.stopped, study.unfinished, console)
+    if study.over_budget is not None:
+        said = f"The budget of {study.over_budget} is spent; with a larger --budget the same command goes on."
+        console.print(said, style="yellow", highlight=False, soft_wrap=True)
     if not study.ranked:
         console.print("No configuration is complete yet; the same command goes on.", highlight=False)
         return
     console.print(f"Best:    {folder}/winner.yaml", highlight=False, soft_wrap=True)
     if test:
-        said = "it is tested now" if _can_be_tested(study) else "not tested, as units are unfinished"
+        said = "it is tested now" if _can_be_tested(study) else "not tested, as the study is unfinished"
         console.print(f"Test:    {said}", highlight=False)
         return
     winner = shlex.quote(str(study.winner_folder) if url_of(out) is None else shown(out / study.winner))

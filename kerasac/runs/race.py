@@ -80,7 +80,8 @@ class Race:
     """What is known of the configurations of a study, and what follows from it.
 
     ``values`` are means over validation windows, the lower the better, by configuration, unit and epochs (None: of a
-    training that has ended). A value that is not defined is ``inf``.
+    training that has ended). A value that is not defined is ``inf``. ``ahead`` are those of more epochs than were asked
+    for, left by an earlier command: a configuration that has one is not compared at that level, and goes on.
     """
 
     levels: tuple[Level, ...]
@@ -92,6 +93,7 @@ class Race:
     failed: set[str] = field(default_factory=set)
     values: dict[tuple[str, int], dict[int | None, float]] = field(default_factory=dict)
     running: set[Step] = field(default_factory=set)
+    ahead: set[Step] = field(default_factory=set)
     _admitted_to: dict[int, list[str]] = field(default_factory=dict)  # levels of a race, until something is recorded
 
     def add(self, trial: str) -> None:
@@ -99,8 +101,13 @@ class Race:
         self.trials.append(trial)
         self._admitted_to.clear()
 
-    def record(self, step: Step, value: float, *, complete: bool) -> None:
-        """Note what a unit scored; ``complete`` says that its training has ended, perhaps before the step's epochs."""
+    def record(self, step: Step, value: float, *, complete: bool, ahead: bool = False) -> None:
+        """Note what a unit scored.
+
+        ``complete``: its training has ended, perhaps before the step's epochs. ``ahead``: the score is of more epochs.
+        """
+        if ahead:
+            self.ahead.add(step)
         known = self.values.setdefault((step.trial, step.unit), {})
         known[step.epochs] = value
         if complete:
@@ -222,10 +229,16 @@ class Race:
         before = self._entrants(number - 1)
         if any(self.level(trial) < number for trial in before):
             return []
-        keep = max(self.race.finalists, math.ceil(len(before) / self.race.eta))
-        scores = {trial: self.score(trial, number - 1) for trial in before}
-        defined = [trial for trial in before if math.isfinite(scores[trial])]
-        return sorted(defined, key=lambda trial: scores[trial])[:keep]
+        ahead = [trial for trial in before if self._is_ahead(trial, number - 1)]
+        rivals = [trial for trial in before if trial not in ahead]
+        keep = max(self.race.finalists, math.ceil(len(rivals) / self.race.eta))
+        scores = {trial: self.score(trial, number - 1) for trial in rivals}
+        defined = [trial for trial in rivals if math.isfinite(scores[trial])]
+        return [*ahead, *sorted(defined, key=lambda trial: scores[trial])[:keep]]
+
+    def _is_ahead(self, trial: str, number: int) -> bool:
+        level = self.levels[number]
+        return any(Step(trial, unit, level.epochs) in self.ahead for unit in range(level.n_units))
 
     def _is_out(self, trial: str, number: int) -> bool:
         """Whether the level that a configuration asks for, or one before it, has been settled without it."""

@@ -58,8 +58,11 @@ class RunStatus:
         ended = all(unit.state == "done" for unit in self.units)
         if self.kind == "run":
             return ended and bool(self.units)
-        # A study leaves configurations behind on purpose; what counts is its verdict.
-        return bool(self.verdict) and not self.verdict.get("unfinished") and self.stop_reason is None
+        # A study leaves configurations behind on purpose; what counts is its verdict, if no later command began.
+        verdict = self.verdict
+        if not verdict or verdict.get("withdrawn") or verdict.get("stopped"):
+            return False
+        return bool(verdict.get("over_budget")) or not verdict.get("unfinished")
 
     @property
     def n_done(self) -> int:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from kerasac.cache import remove, write_whole
 from kerasac.config.space import Space
+from kerasac.errors import ConfigError, RunError
 from kerasac.runs.budget import Budget, Spent
 from kerasac.runs.cluster_nodes import check_experiment_on_nodes
 from kerasac.runs.heartbeat import Command, heartbeat
@@ -30,7 +31,7 @@ from kerasac.runs.run_at_url import RunPlace, run_place
 from kerasac.runs.session import closing_ray, ray_session
 from kerasac.runs.stopping import Stopping, stopping
 from kerasac.runs.study_members import Members
-from kerasac.runs.study_outcome import WINNER, Ending, Study, outcome, write_outcome
+from kerasac.runs.study_outcome import WINNER, Ending, Study, outcome, withdraw_verdict, write_outcome
 from kerasac.runs.study_page import level_text, study_result
 from kerasac.runs.study_tasks import StudyTasks
 from kerasac.runs.study_verdict import objective_of, validation_means
@@ -101,7 +102,11 @@ class _Run:
                 tasks = self._tasks(budget, stop)
                 failures = self._train(tasks, stop) if tasks.has_work() else {}
                 ending = Ending(failures, stop.reason, stop.exit_status, n_kept)
-            study = outcome(self.members, tasks, ending, time.monotonic() - self.started)
+            try:
+                study = outcome(self.members, tasks, ending, time.monotonic() - self.started)
+            except RunError:
+                self._leave_tracking()
+                raise
             write_outcome(study, self.members.by_name[study.winner].experiment if study.ranked else None)
             page = study_result(study, self.members.by_name, tasks, self.phases, self.name)
             write_study_page(page, self.folder, study.comparison)
@@ -144,7 +149,9 @@ class _Run:
     def _tracking_lacks(self, study: Study) -> bool:
         """Whether MLflow was away when an earlier command ended; if so it is opened."""
         read = [self.members.by_name[one.name] for one in study.read]
-        lacks = any(one.tracker.needs([unit for unit in one.units if unit.is_done]) for one in read)
+        lacks = self.members.tracker.needs(()) or any(
+            one.tracker.needs([unit for unit in one.units if unit.is_done]) for one in read
+        )
         if lacks:
             self.members.open_tracking()
         return lacks
@@ -167,6 +174,15 @@ class _Run:
         best = [one for one in study.read if study.ranked and one.name == study.winner]
         self.members.tracker.close(finished=not study.unfinished, metrics=validation_means(best[0]) if best else {})
 
+    def _leave_tracking(self) -> None:
+        """End the runs of a study without a verdict; what is finished is logged."""
+        for member in self.members.all:
+            for unit in member.units:
+                if unit.is_done:
+                    member.tracker.catch_up(unit)
+            member.tracker.close(finished=False, metrics={})
+        self.members.tracker.close(finished=False, metrics={})
+
     def _register(self, study: Study) -> None:
         """Put the winner's model, of the fold and seed that it learned best, in MLflow's registry."""
         best = self.members.by_name[study.winner]
@@ -176,6 +192,7 @@ class _Run:
 
     def _train(self, tasks: StudyTasks, stop: Stopping) -> dict[str, str]:
         """Train until nothing is left to do; returns the messages of the units that failed."""
+        withdraw_verdict(self.folder)
         self.members.open_tracking()
         scratch = self.folder / ".ray"
         remove(scratch)
@@ -207,6 +224,8 @@ class _Run:
         allotment = UnitAllotment(compute, self._n_units, resources, decoded=decoded)
         by_gpu = tasks.spent.budget.device == "gpu"
         tasks.spent.per_unit = allotment.share.gpus * allotment.trainers if by_gpu else allotment.cpus
+        if by_gpu and not tasks.spent.per_unit:
+            raise ConfigError(f"--budget {tasks.spent.budget}: no unit takes a GPU here; give hours or cpu-hours")
         logger.info("%d configurations, %s", self.members.n_planned, allotment.describe())
         return allotment
 

@@ -173,7 +173,8 @@ class Members:
         folder = self.folder / member.name
         folder.mkdir(exist_ok=True)
         check_folder(member.prepared, folder)
-        write_origin(member.prepared, folder)
+        if not (folder / "provenance.json").exists() or not all(unit.is_done for unit in member.units):
+            write_origin(member.prepared, folder)
 
 
 def experiment_of(document: Mapping[str, Any], base: Path, space: Space, trial: Trial, name: str) -> Experiment:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from kerasac.cache import write_whole
 from kerasac.config import Experiment
 from kerasac.errors import RunError
+from kerasac.runs.status import VERDICT
 from kerasac.runs.study_members import Members
 from kerasac.runs.study_page import level_text
 from kerasac.runs.study_tasks import StudyTasks
@@ -46,9 +47,10 @@ class Study:
 
     ``read`` are all configurations with their validation scores, ``comparison`` the complete ones against the first,
     None when none is complete; ``ranked`` are the names of the complete configurations, the best first; ``equal`` those
-    that cannot be told from the best by the paired test over folds; ``dropped`` the others by how far they came, the
-    furthest first. ``failures`` are messages by unit, ``refused`` those of proposals that made no experiment;
-    ``stopped`` says by what the study was asked to stop. ``page`` is what ``study.html`` shows.
+    that cannot be told from the best by the paired test over folds; ``undefined`` complete ones whose objective is not
+    defined in any unit; ``dropped`` the others by how far they came, the furthest first. ``failures`` are messages by
+    unit, ``refused`` those of proposals that made no experiment; ``stopped`` says by what the study was asked to stop,
+    ``over_budget`` which budget ended it before it had done all. ``page`` is what ``study.html`` shows.
     """
 
     folder: Path
@@ -67,6 +69,8 @@ class Study:
     unfinished: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     stopped: str | None = None
+    over_budget: str | None = None
+    undefined: tuple[str, ...] = ()
     exit_status: int = 0
     page: StudyResult | None = None
 
@@ -96,6 +100,7 @@ def outcome(members: Members, tasks: StudyTasks, ending: Ending, seconds: float)
         raise RunError("\n".join(["no configuration is finished; the same command goes on.", *lines]))
     comparison, objective = _compared(complete, tasks.objective)
     ranked = ranked_by(complete, objective) if complete else ()
+    rivals = [one for one in complete if one.name in ranked]
     dropped = _dropped(tasks)
     unfinished = {
         unit.title: ending.failures.get(unit.title, how_far(unit))
@@ -104,13 +109,16 @@ def outcome(members: Members, tasks: StudyTasks, ending: Ending, seconds: float)
         for unit in one.units
         if unit.name in read[one.name].missing
     }
+    stopped = ending.stopped if unfinished or tasks.has_work() else None
+    is_cut_short = bool(unfinished) or stopped is not None
     return Study(
         folder=members.folder,
         read=tuple(read.values()),
         comparison=comparison,
         objective=objective,
         ranked=ranked,
-        equal=equal_to_best(complete, objective, ranked[0]) if ranked else frozenset(),
+        equal=equal_to_best(rivals, objective, ranked[0]) if ranked else frozenset(),
+        undefined=tuple(one.name for one in complete if one.name not in ranked),
         dropped=dropped,
         settings={one.name: one.trial.values for one in members.all},
         failures=dict(ending.failures),
@@ -120,8 +128,9 @@ def outcome(members: Members, tasks: StudyTasks, ending: Ending, seconds: float)
         epochs=sum(read_marker(unit.folder).get("epochs", 0) for one in members.all for unit in one.units),
         seconds=seconds,
         unfinished=unfinished,
-        stopped=ending.stopped if unfinished else None,
-        exit_status=(ending.exit_status or int(bool(ending.failures))) if unfinished else 0,
+        stopped=stopped,
+        over_budget=str(tasks.spent.budget) if stopped is None and tasks.has_work() and tasks.spent.is_over() else None,
+        exit_status=(ending.exit_status or int(bool(ending.failures))) if is_cut_short else 0,
     )
 
 
@@ -141,6 +150,17 @@ def _dropped(tasks: StudyTasks) -> dict[str, str]:
     return {name: level_text(race, name) for name in left if is_over or race.is_out(name)}
 
 
+def withdraw_verdict(folder: Path) -> None:
+    """Mark the verdict of an earlier command as one that does not know of what is done now."""
+    path = folder / VERDICT
+    if path.exists():
+        _write_verdict(folder, {**json.loads(path.read_text(encoding="utf-8")), "withdrawn": True})
+
+
+def _write_verdict(folder: Path, document: Mapping[str, Any]) -> None:
+    write_whole(folder / VERDICT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
 def write_outcome(study: Study, winner: Experiment | None) -> None:
     """Write the verdict, and the best configuration as an experiment file."""
     if winner is not None:
@@ -149,16 +169,23 @@ def write_outcome(study: Study, winner: Experiment | None) -> None:
         "objective": study.objective.key,
         "scored_on": "validation chromosomes",
         "ranked": [
-            {"name": name, "values": study.settings[name], "distinguishable_from_best": name not in study.equal}
-            for name in study.ranked
+            {
+                "name": name,
+                "values": study.settings[name],
+                "distinguishable_from_best": name not in study.equal if place else None,
+            }
+            for place, name in enumerate(study.ranked)
         ],
         "dropped": [
             {"name": name, "values": study.settings[name], "after": level} for name, level in study.dropped.items()
         ],
         "epochs": study.epochs,
+        "undefined": list(study.undefined),
         "unfinished": dict(study.unfinished),
         "refused": dict(study.refused),
+        "stopped": study.stopped,
+        "over_budget": study.over_budget,
     }
-    write_whole(study.folder / "study.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    _write_verdict(study.folder, document)
     if study.comparison is not None:
         write_comparison(study.comparison, study.folder)

@@ -9,12 +9,14 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kerasac.cache import write_whole
 from kerasac.runs.race import Race
+from kerasac.runs.status import VERDICT
 from kerasac.runs.study_tasks import Member, StudyTasks, objective_at
-from kerasac.runs.unit import Unit, read_marker
-from kerasac.runs.unit_scores import VALID_SCORES, rung_scores
+from kerasac.runs.unit import VALID_SCORES, Unit, read_marker, rungs
 from kerasac.steps.comparison import Metric
 from kerasac.steps.history import read_history
+from kerasac.steps.metric_summary import MetricSummary
 from kerasac.steps.study_page import write_study_page
 from kerasac.steps.study_results import State, StudyResult, Tried, UnitResult
 
@@ -56,6 +58,7 @@ def study_result(
         keys=tuple(axis.key for axis in tasks.space.axes),
         tried=tuple(_tried(one, study, members[one], tasks) for one in order),
         **(_tested(study.winner_folder) if study.ranked else {}),
+        also_tested=tuple(one for one in order if one not in study.ranked[:1] and _tested(study.folder / one)),
         phases=seconds,
         epochs_trained=study.epochs,
         epochs_of_grid=round(sum(full) / len(full) * len(members)) if full else None,
@@ -66,7 +69,7 @@ def study_result(
 
 def _tried(name: str, study: Study, member: Member, tasks: StudyTasks) -> Tried:
     state: State = "unfinished"
-    if name in study.ranked:
+    if name in study.ranked or name in study.undefined:
         state = "complete"
     elif name in tasks.race.failed:
         state = "failed"
@@ -89,22 +92,25 @@ def _units(member: Member, objective: Metric) -> dict[str, UnitResult]:
 
 def _unit(unit: Unit, objective: Metric) -> UnitResult:
     history = read_history(unit.folder / "history.csv")
-    paused = sorted(unit.folder.glob(rung_scores(unit.folder, 0).name.replace("0000", "*")))
     marker = read_marker(unit.folder)
     return UnitResult(
         objective=objective_at(unit.folder / VALID_SCORES, objective),
         epochs=len(history),
         seconds=sum(marker.get("seconds", {}).values()) or None,
         history=tuple((int(row["epoch"]), row["loss"], row["val_loss"]) for row in history),
-        earlier=tuple((int(path.stem[-4:]), objective_at(path, objective)) for path in paused),
+        earlier=tuple((epoch, objective_at(path, objective)) for epoch, path in rungs(unit.folder).items()),
         is_done=unit.is_done,
     )
 
 
-def write_tested_page(study: Study) -> None:
-    """Write the page again, with the scores of the winner on test, which is cross-validated by now."""
+def write_tested(study: Study) -> None:
+    """Write page and verdict again, with the scores of the winner on test, which is cross-validated by now."""
     assert study.page is not None, "a study with a winner has a page"
-    write_study_page(replace(study.page, **_tested(study.winner_folder)), study.folder, study.comparison)
+    page = replace(study.page, **_tested(study.winner_folder))
+    write_study_page(page, study.folder, study.comparison)
+    verdict = json.loads((study.folder / VERDICT).read_text(encoding="utf-8"))
+    test = {metric: MetricSummary(values).mean for metric, values in (page.test or {}).items()}
+    write_whole(study.folder / VERDICT, json.dumps({**verdict, "test": test}, indent=1, ensure_ascii=False) + "\n")
 
 
 def _tested(winner: Path) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from kerasac.runs.proposals import Judged
 from kerasac.runs.race import Race, Step
 from kerasac.runs.tasks import Task
 from kerasac.runs.tracking import Tracker
-from kerasac.runs.unit import Event, Unit, read_marker
-from kerasac.runs.unit_scores import VALID_SCORES, rung_scores
+from kerasac.runs.unit import VALID_SCORES, Event, Unit, read_marker, rung_from, rung_scores
 from kerasac.steps.comparison import Metric
 from kerasac.steps.prepared import Prepared
 
@@ -105,7 +104,7 @@ class StudyTasks:
             self.race.fail(step)
         else:
             self.touched.add(task.unit.title)
-            self.spent.add(float((event or {}).get("time_total_s", 0.0)))
+        self.spent.add(float((event or {}).get("time_total_s", 0.0)))  # what was stopped or failed has cost, too
 
     def is_finished(self) -> bool:
         """Whether nothing will come any more."""
@@ -131,13 +130,22 @@ class StudyTasks:
         return None
 
     def _read(self, step: Step, unit: Unit) -> bool:
-        """Record a score that lies in the unit's folder; False when there is none."""
-        paused = None if step.epochs is None else rung_scores(unit.folder, step.epochs)
-        was_paused = paused is not None and paused.exists()
-        if not was_paused and not unit.is_done:
+        """Record a score that lies in the unit's folder; False when there is none.
+
+        That is the one at the epochs asked for, or else at the next ones after them: a race may be taken up with other
+        epochs, or by trainings that have ended without it.
+        """
+        rung = None if step.epochs is None else rung_from(unit.folder, step.epochs)
+        if rung is None and not unit.is_done:
             return False
-        path = paused if paused is not None and was_paused else unit.folder / VALID_SCORES
-        self.race.record(step, self.loss_of(objective_at(path, self.objective)), complete=not was_paused)
+        path = unit.folder / VALID_SCORES if rung is None else rung_scores(unit.folder, rung)
+        epochs = read_marker(unit.folder).get("epochs", 0) if rung is None else rung
+        self.race.record(
+            step,
+            self.loss_of(objective_at(path, self.objective)),
+            complete=rung is None,
+            ahead=step.epochs is not None and epochs > step.epochs,
+        )
         return True
 
     def loss_of(self, value: float | None) -> float:

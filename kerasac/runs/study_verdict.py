@@ -10,8 +10,7 @@ from typing import NamedTuple
 from kerasac.config.space import Space
 from kerasac.errors import ConfigError, RunError, suggest
 from kerasac.runs.tracking import flat_parameters
-from kerasac.runs.unit import Unit
-from kerasac.runs.unit_scores import VALID_SCORES
+from kerasac.runs.unit import VALID_SCORES, Unit
 from kerasac.steps.binned_scores import CLASSIFICATION_DEFINITIONS, REGRESSION_DEFINITIONS
 from kerasac.steps.comparison import Metric, compare
 from kerasac.steps.configurations import Configuration
@@ -83,24 +82,27 @@ def compared_metrics(objective: Metric, one: Configuration) -> list[str]:
     return list(dict.fromkeys([objective.key, *(metric.key for metric in compare([one]).metrics)]))
 
 
-def _value(one: Configuration, metric: Metric) -> float | None:
-    found = one.summary.get(metric.windows, metric.name)
-    return None if found is None else found.mean
-
-
 def ranked_by(complete: Sequence[Configuration], objective: Metric) -> tuple[str, ...]:
-    """Return the names of the configurations, the best first; those without a value are left out.
+    """Return the names of the configurations, the best first.
+
+    Those whose objective is not defined in every unit come behind: a mean that lacks a difficult fold is no better.
+    Those that have none at all are left out.
 
     Raises
     ------
     RunError
         When none has a value.
     """
-    values = {one.name: _value(one, objective) for one in complete}
-    defined = {name: value for name, value in values.items() if value is not None}
-    if not defined:
+    found = {one.name: one.summary.get(objective.windows, objective.name) for one in complete}
+    sign = -1 if objective.better == "higher" else 1
+    places = {
+        name: (any(value is None for value in one.values.values()), sign * one.mean)
+        for name, one in found.items()
+        if one is not None and one.mean is not None
+    }
+    if not places:
         raise RunError(f"the objective {objective.key} is not defined for any configuration; choose another")
-    return tuple(sorted(defined, key=lambda name: defined[name], reverse=objective.better == "higher"))
+    return tuple(sorted(places, key=lambda name: places[name]))
 
 
 def equal_to_best(complete: Sequence[Configuration], objective: Metric, best: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlflow.entities import Metric
 
-from kerasac.runs.unit_scores import VALID_SCORES
+from kerasac.runs.unit import VALID_SCORES
 from kerasac.steps.history import Row, read_history
 
 CARD = "model.card.md"

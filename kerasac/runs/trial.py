@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import platform
-import shutil
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +21,25 @@ from kerasac.models.contract import Contract
 from kerasac.models.registry import register_classes
 from kerasac.runs.bias_stage import BIAS_CHECK, CORRECTED, CORRECTED_PREDICTIONS, make_bias_model
 from kerasac.runs.stopping import StoppedError
-from kerasac.runs.unit import MARKER, PAUSED, TUNED, Event, Report, Share, Unit, read_marker
+from kerasac.runs.unit import (
+    DONE,
+    MARKER,
+    PAUSED,
+    TUNED,
+    VALID_SCORES,
+    Event,
+    Report,
+    Share,
+    Unit,
+    read_marker,
+    rung_from,
+    rung_scores,
+)
 from kerasac.runs.unit_mirror import LOCK, UnitMirror, bring, here
 from kerasac.runs.unit_scores import (
     BINNED_PREFIX,
     PREDICTIONS,
-    VALID_SCORES,
     default_settings,
-    rung_scores,
     write_unit_scores,
 )
 from kerasac.runs.unit_training import Training, UnitTraining
@@ -152,6 +162,7 @@ class _UnitRun:
         self.folder = unit.folder
         self.plan: Plan = prepared.plan(unit.fold, unit.seed)
         self.marker = read_marker(unit.folder)
+        self.was_tested = self.marker.get("state") == DONE
         self.training = UnitTraining(prepared, unit, share, report, mirror)
 
     def run(self) -> None:
@@ -172,27 +183,37 @@ class _UnitRun:
         for stage, artefact, work in self._stages():
             if not (self.folder / artefact).exists():
                 self.report({"event": "stage", "stage": stage})
-                started = time.perf_counter()
-                work()
-                self.prepared.source.check_unchanged()
-                before = self.marker.get("seconds", {})
-                took = before.get(stage, 0) + time.perf_counter() - started  # a training may go on after a pause
-                self._mark("started", seconds={**before, stage: round(took, 2)})
+                with self._timed(stage):
+                    work()
+                    self.prepared.source.check_unchanged()
                 self.mirror.save()
             if self._is_paused():
                 self._mark(PAUSED)
                 self._end("paused")
                 return
-        self._mark(TUNED if self.unit.tuning else "done", versions=versions())
+        # One that has been tested stays so when a study asks for its validation scores.
+        self._mark(TUNED if self.unit.tuning and not self.was_tested else DONE, versions=versions())
         self._end("done")
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Note how long a part takes, also when it is stopped or fails; it may go on in another process."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            before = self.marker.get("seconds", {})
+            took = before.get(stage, 0) + time.perf_counter() - started
+            with suppress(OSError):  # a full disk has its own message
+                self._mark("started", seconds={**before, stage: round(took, 2)})
 
     def _end(self, event: str) -> None:
         self.mirror.finish()
         self.report({"event": event, **self.marker})
 
     def _is_paused(self) -> bool:
-        """Whether the unit has been scored at the epoch that is asked for, its training going on beyond it."""
-        return self.until is not None and rung_scores(self.folder, self.until).exists()
+        """Whether the unit has been scored at the epoch that is asked for or after it, its training going on beyond."""
+        return self.until is not None and rung_from(self.folder, self.until) is not None
 
     def _stages(self) -> list[tuple[str, str, Callable[[], None]]]:
         """Name the parts, in order: a part is done when its artefact is there."""
@@ -244,7 +265,8 @@ class _UnitRun:
         back_to_float32(training.model)
         if self.until is not None and not self._has_ended():
             self._score_validation(training.model, self.folder / VALID_SCORES)
-            shutil.copy(self.folder / VALID_SCORES, rung_scores(self.folder, self.until))
+            rung = rung_scores(self.folder, len(read_history(self.folder / "history.csv")))
+            write_whole(rung, (self.folder / VALID_SCORES).read_text(encoding="utf-8"))
             return
         if self.experiment.bias is not None:
             save_model(training.head, self.folder / CORRECTED)

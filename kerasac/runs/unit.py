@@ -11,8 +11,11 @@ from typing import Any
 from kerasac.genome.folds import Fold
 
 MARKER = "unit.json"
+DONE = "done"  # the state of a unit that is trained, predicted and scored on test
 TUNED = "tuned"  # the state of a unit that is trained and scored on validation
 PAUSED = "paused"  # that of one which is scored on validation, but may be trained further
+VALID_SCORES = "valid_scores.json"  # of the validation windows, by which a study chooses
+_RUNG = "valid_scores.epoch-{}.json"
 
 Event = dict[str, Any]
 Report = Callable[[Event], None]
@@ -41,8 +44,13 @@ class Unit:
 
     @property
     def is_done(self) -> bool:
-        """Whether all that is asked of the unit has been done."""
-        return is_done(self.folder) or (self.tuning and read_marker(self.folder).get("state") == TUNED)
+        """Whether all that is asked of the unit has been done.
+
+        One that was trained and tested without having been scored on validation is not, for a study.
+        """
+        if not self.tuning:
+            return is_done(self.folder)
+        return read_marker(self.folder).get("state") in (TUNED, DONE) and (self.folder / VALID_SCORES).exists()
 
     @property
     def stop_folder(self) -> Path:
@@ -91,4 +99,19 @@ def read_marker(folder: Path) -> dict[str, Any]:
 
 def is_done(folder: Path) -> bool:
     """Whether a unit has been trained, predicted and scored."""
-    return read_marker(folder).get("state") == "done"
+    return read_marker(folder).get("state") == DONE
+
+
+def rung_scores(folder: Path, epochs: int) -> Path:
+    """Return where a unit's validation scores at an epoch are, at which its training was not at its end."""
+    return folder / _RUNG.format(f"{epochs:04d}")
+
+
+def rungs(folder: Path) -> dict[int, Path]:
+    """Return where a unit's validation scores of all pauses are, by epoch, the first pause first."""
+    return {int(path.stem[-4:]): path for path in sorted(folder.glob(_RUNG.format("*")))}
+
+
+def rung_from(folder: Path, epochs: int) -> int | None:
+    """Return the first epoch from this one on at which a unit was scored in a pause; None when there is none."""
+    return next((epoch for epoch in rungs(folder) if epoch >= epochs), None)

@@ -18,12 +18,6 @@ from kerasac.steps.window_scores import Pseudoreplicates
 
 BINNED_PREFIX = "test"  # of the two files with labels and predictions of bins
 PREDICTIONS = "predictions.h5"
-VALID_SCORES = "valid_scores.json"  # of the validation windows, by which a study chooses
-
-
-def rung_scores(folder: Path, epochs: int) -> Path:
-    """Return where a unit's validation scores at an epoch are, at which its training was not at its end."""
-    return folder / f"valid_scores.epoch-{epochs:04d}.json"
 
 
 def default_settings(unit: Unit) -> ScoreSettings:

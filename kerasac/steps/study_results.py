@@ -88,9 +88,10 @@ class StudyResult:
 
     ``tried`` are all configurations, the best first; ``keys`` the keys that vary, in order. ``epochs_of_grid``
     is what every configuration on every unit takes, counted or estimated. ``test`` holds the winner's
-    scores on test by metric and unit, None before it is scored; ``tested_on`` says when. ``phases`` are seconds by
-    phase, added up over units that ran side by side; ``seconds`` is what passed on the clock. ``scored_to_train`` is
-    the number of scored windows as a share of the training windows (see :mod:`kerasac.steps.paired`); None = by the
+    scores on test by metric and unit, None before it is scored; ``tested_on`` says when, and ``also_tested`` which
+    others were, each the best when it was. ``phases`` are seconds by phase, added up over units that ran side by side;
+    ``seconds`` is what passed on the clock. ``scored_to_train`` is the number of scored windows as a share of the
+    training windows (see :mod:`kerasac.steps.paired`); None = by the
     fold table of the comparison that the page is given.
     """
 
@@ -107,6 +108,7 @@ class StudyResult:
     epochs_of_grid: int | None = None
     notes: tuple[str, ...] = ()
     tested_on: str = ""
+    also_tested: tuple[str, ...] = ()
     seconds: float | None = None
     scored_to_train: float | None = None
 

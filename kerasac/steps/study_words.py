@@ -50,6 +50,13 @@ def state_text(one: Tried) -> str:
 
 def test_sentence(result: StudyResult) -> str:
     """Say what the scores are of, and whether the winner was scored on test."""
+    if result.also_tested:
+        others = " and ".join(result.also_tested)
+        winner = "The winner has not been" if result.test is None else "The winner was, too"
+        return (
+            f"{others} {'was' if len(result.also_tested) == 1 else 'were'} scored on the test chromosomes before more "
+            f"was tried. {winner}. Say so where you report it: the test chromosomes were looked at more than once."
+        )
     if result.test is None:
         return "No model has been scored on the test chromosomes of its fold: score the winner there once, at the end."
     when = f" on {result.tested_on}" if result.tested_on else ""

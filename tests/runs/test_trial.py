@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +100,36 @@ def test_lost_part_is_made_again_without_training(done: tuple[Unit, list[dict[st
     _, events = do_unit(tiny_folder, Path(unit.run_folder))
     assert [event.get("stage", event["event"]) for event in events] == ["score", "done"]
     assert json.loads((unit.folder / "scores.json").read_text()) == scores
+
+
+def test_tested_unit_is_scored_on_validation_when_a_study_asks_and_stays_tested(
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(done[0].run_folder, tmp_path / "run")
+    tuned = replace(done[0], run_folder=str(tmp_path / "run"), tuning=True)
+    assert not tuned.is_done
+    events: list[dict[str, Any]] = []
+    run_unit(prepare(tiny_experiment(tiny_folder)), tuned, Share(threads=1, samplers=0), events.append)
+    assert [event.get("stage", event["event"]) for event in events] == ["validate", "done"]
+    assert tuned.is_done
+    assert replace(tuned, tuning=False).is_done
+
+
+def test_time_of_a_part_that_fails_is_kept(
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(done[0].run_folder, tmp_path / "run")
+    unit = replace(done[0], run_folder=str(tmp_path / "run"))
+    (unit.folder / "unit.json").write_text(json.dumps({**read_marker(unit.folder), "state": "started", "seconds": {}}))
+    (unit.folder / "scores.json").unlink()
+
+    def fail(*_: Any, **__: Any) -> None:
+        time.sleep(0.1)
+        raise ValueError("no")
+
+    monkeypatch.setattr("kerasac.runs.trial.write_unit_scores", fail)
+    run_unit(prepare(tiny_experiment(tiny_folder)), unit, Share(threads=1, samplers=0), lambda _: None)
+    assert read_marker(unit.folder)["seconds"]["score"] >= 0.1
 
 
 def test_ceiling_that_is_asked_for_later_is_scored_without_training(

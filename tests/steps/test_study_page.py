@@ -87,6 +87,8 @@ def test_the_winner_on_test_is_shown_with_its_day(tmp_path: Path) -> None:
     text = page_text(write_study_page(result, tmp_path, None))
     assert "scored on the test chromosomes of its folds, once, after it was chosen on 2026-11-27" in text
     assert f"{OBJECTIVE} 0.5000 ± 0.1000" in text
+    text = page_text(write_study_page(replace(result, also_tested=("filters=64",)), tmp_path, None))
+    assert "filters=64 was scored on the test chromosomes before more was tried. The winner was, too." in text
 
 
 def test_other_scores_come_from_the_comparison_with_its_fold_table(tmp_path: Path) -> None:

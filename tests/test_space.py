@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from kerasac.config import with_values
 from kerasac.config.read_space import read_space
-from kerasac.config.space import Racing, Space
+from kerasac.config.space import Axis, Racing, Space
 from kerasac.errors import ConfigError
 
 READY = sorted((Path(__file__).parents[1] / "tune").glob("*.yaml"))
@@ -104,9 +106,133 @@ def test_names_are_short_unique_and_fit_for_folders(tmp_path: Path) -> None:
     parameters = {"inputs.sequence.flank": [100], "outputs.profile.flank": [50, 60], "x.y": [["a", "b/c"]]}
     names = [one.name for one in space(tmp_path, parameters=parameters).configurations()]
     assert len(set(names)) == 3
-    assert all("/" not in name and len(name) <= 80 for name in names)
+    assert all("/" not in name and len(name) <= 60 for name in names)
     alike = space(tmp_path, parameters={"a.b": {"grid": ["x y", "x_y"]}}, default=False)
     assert len({one.name for one in alike.configurations()}) == 2
+
+
+def named(**parameters: Any) -> dict[str, dict[str, Any]]:
+    """Return the values of a grid by the names of its configurations."""
+    axes = tuple(Axis(key.replace("__", "."), "grid", tuple(listed)) for key, listed in parameters.items())
+    trials = Space(axes, default=False).configurations()
+    found = {one.name: one.values for one in trials}
+    assert len(found) == len(trials)
+    return found
+
+
+def test_a_value_inserted_in_a_grid_leaves_long_names_to_their_values() -> None:
+    long = {"training__learning_rate_of_the_first_epochs": [0.001], "model__dilations": [[2**k for k in range(12)], 3]}
+    before = named(**long, loss__counts=[1, 10])
+    wider = named(**long, loss__counts=[0.3, 1, 3, 10])
+    assert before.items() <= wider.items()
+    assert all(len(name) <= 60 and re.fullmatch(r"[\w.+,=-]+", name) for name in wider)
+    assert sum(name.startswith("counts=10,dilations=1_2_4_8_16") for name in before) == 1, "its beginning can be read"
+
+
+def test_a_long_name_is_the_same_for_equal_values_in_any_order() -> None:
+    space = Space(())
+    long = {"a.file": "/data/" + 70 * "x", "a.rate": 1, "a.parts": {"b": 1, "c": 2.0}}
+    again = {"a.parts": {"c": 2, "b": 1.0}, "a.rate": 1.0, "a.file": "/data/" + 70 * "x"}
+    assert space.trial(long, ()).name == space.trial(again, ()).name
+    assert space.trial(long, ()).name != space.trial(long | {"a.rate": 2}, ()).name
+
+
+def test_values_that_read_alike_do_not_swap_names_when_one_is_inserted() -> None:
+    both = named(a__b=["x y", "x_y"])
+    assert named(a__b=["x_y", "x y"]) == both
+    assert named(a__b=["z", "x_y", "x y"]) == both | {"b=z": {"a.b": "z"}}
+
+
+def test_a_search_names_what_reads_alike_by_its_values(tmp_path: Path) -> None:
+    space = Space(())
+    first = space.trial({"a.b": "x y"}, ())
+    second = space.trial({"a.b": "x_y"}, [first])
+    assert first.name == "b=x_y"
+    assert second.name.startswith("b=x_y-")
+
+
+CHOSEN = Axis("model.a", "choice", ("w", "x", "y", "z"))
+OTHER = Axis("model.b", "choice", ("w", "x", "y", "z"))
+RANGE = Axis("model.c", "uniform", (0.0, 1.0))
+N = 4000
+
+
+def drawn(axis: Axis, *, seed: int = 0) -> list[Any]:
+    return [axis.draw(seed, trial) for trial in range(N)]
+
+
+def columns(*axes: Axis) -> dict[str, list[Any]]:
+    found = [one.values for one in Space(axes, "random", trials=50, default=False).configurations()]
+    return {axis.key: [values[axis.key] for values in found] for axis in axes}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        (RANGE, OTHER),
+        (RANGE, OTHER, CHOSEN, Axis("model.d", "integers", (1, 9))),
+        (Axis(CHOSEN.key, "choice", ("v",)), OTHER, RANGE),
+        (Axis(CHOSEN.key, "loguniform", (1, 5)), Axis(OTHER.key, "choice", ("z", "x", "w", "y")), RANGE),
+    ],
+)
+def test_what_is_drawn_of_a_key_does_not_depend_on_other_keys(changed: tuple[Axis, ...]) -> None:
+    before, after = columns(CHOSEN, OTHER, RANGE), columns(*changed)
+    assert after[RANGE.key] == before[RANGE.key]
+    assert after[OTHER.key] == before[OTHER.key], "nor on the order of values"
+
+
+def test_a_value_added_to_a_choice_changes_only_the_draws_that_it_wins() -> None:
+    before = drawn(CHOSEN)
+    after = drawn(Axis(CHOSEN.key, "choice", ("w", "new", "x", "y", "z")))
+    changed = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert set(changed) == {"new"}
+    assert abs(len(changed) - N / 5) < 5 * np.sqrt(N * 0.2 * 0.8)
+
+
+def test_draws_are_uniform_and_independent_of_key_trial_and_seed() -> None:
+    """Within five standard deviations of what independent draws come to."""
+    of_four = 5 * np.sqrt(N / 4 * 3 / 4)
+    assert all(abs(drawn(CHOSEN).count(value) - N / 4) < of_four for value in CHOSEN.values)
+    same = [
+        sum(a == b for a, b in zip(drawn(CHOSEN), other, strict=False))
+        for other in (drawn(OTHER), drawn(CHOSEN, seed=1), drawn(CHOSEN)[1:])
+    ]
+    assert all(abs(n - N / 4) < of_four for n in same)
+
+    shares = np.array(drawn(RANGE))
+    assert np.all(np.abs(np.histogram(shares, bins=10, range=(0, 1))[0] - N / 10) < 5 * np.sqrt(N * 0.1 * 0.9))
+    others = (
+        drawn(Axis("model.other", "uniform", (0.0, 1.0))),
+        drawn(RANGE, seed=1),
+        np.roll(shares, 1),
+        np.array(drawn(CHOSEN)) == "w",
+    )
+    assert all(abs(np.corrcoef(shares, other)[0, 1]) < 5 / np.sqrt(N) for other in others)
+    integers = drawn(Axis("n", "integers", (3, 6)))
+    assert all(abs(integers.count(value) - N / 4) < of_four for value in range(3, 7))
+
+
+def test_a_value_listed_twice_is_drawn_twice_as_often() -> None:
+    n = drawn(Axis("a", "choice", ("x", "y", "x"))).count("x")
+    assert abs(n - N * 2 / 3) < 5 * np.sqrt(N * 2 / 9)
+
+
+def test_a_grid_is_drawn_as_a_choice_is_where_anything_is_drawn(tmp_path: Path) -> None:
+    found = space(tmp_path, parameters={"a.b": [1, 2, 3], "a.c": {"uniform": [0, 1]}}, trials=40, default=False)
+    assert found.search == "random"
+    assert {one["a.b"] for one in values(found)} == {1, 2, 3}
+    assert len(values(found)) == 40
+
+
+@pytest.mark.parametrize("key", ["seeds", "folds", "folds.count", "folds.files"])
+@pytest.mark.parametrize("search", ["grid", "random", "tpe"])
+def test_folds_and_seeds_are_no_parameters(tmp_path: Path, key: str, search: str) -> None:
+    trials = {} if search == "grid" else {"trials": 2}
+    with pytest.raises(ConfigError) as caught:
+        space(tmp_path, parameters={"model.filters": [2, 4], key: [3, 4]}, search=search, **trials)
+    assert f"{key}: no parameter" in str(caught.value)
+    assert "seeds: and folds: say which are trained" in str(caught.value)
+    assert "model.filters" not in str(caught.value)
 
 
 def test_python_may_make_a_space(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def slurm(
 
     words = command_words(command, _known())
     job = SlurmJob(nodes, cpus, gpus, time, memory, partition, account, name, setup)
-    script = slurm_script(job, words, stop_after=_takes_stop_after(words[0]) and "--stop-after" not in words)
+    script = slurm_script(job, words, stop_after=_takes_stop_after(words[0]) and not _has_stop_after(words))
     if dry_run:
         typer.echo(script, nl=False)
         return
@@ -158,6 +158,11 @@ def _takes_stop_after(name: str) -> bool:
 
     command = typer.main.get_group(app).commands.get(name)
     return command is not None and any("--stop-after" in option.opts for option in command.params)
+
+
+def _has_stop_after(words: Collection[str]) -> bool:
+    """Whether the command has a time limit of its own, as --stop-after 6h or --stop-after=6h."""
+    return any(word.partition("=")[0] == "--stop-after" for word in words)
 
 
 def _tell_of_dashboard(page: str, host: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from kerasac.runs.unit import Event, Unit
+from kerasac.steps.history import read_history
 
 Phase = Literal["waiting", "running", "paused", "stopped", "done", "failed"]
 
@@ -31,7 +32,7 @@ class Best(NamedTuple):
 
 @dataclass
 class Line:
-    """What is known of one unit; ``epochs`` is the epoch at which it ends, or pauses."""
+    """What is known of one unit: ``epoch`` it has trained, by earlier commands too; at ``epochs`` it ends or pauses."""
 
     configuration: str
     fold: int
@@ -89,7 +90,8 @@ class Progress:
         return self.lines[unit.title]
 
     def _new(self, unit: Unit) -> Line:
-        return Line(unit.configuration, unit.fold.index, unit.seed, self.epochs)
+        trained = len(read_history(unit.folder / "history.csv"))
+        return Line(unit.configuration, unit.fold.index, unit.seed, self.epochs, epoch=trained)
 
     def started(self, unit: Unit, until: int | None) -> None:
         """Note that a unit got its place, until an epoch where it is to pause."""
@@ -173,15 +175,17 @@ class Progress:
 
     def _epochs_to_come(self, lines: Sequence[Line]) -> float | None:
         if self.planned_epochs is not None:
-            return max(0, self.planned_epochs - sum(line.epoch for line in lines))
+            # What ended early leaves none of its epochs, before this command or now.
+            over = sum(line.epochs if line.phase == "done" else line.epoch for line in lines)
+            return max(0, self.planned_epochs - self.finished * self.epochs - over)
         if self.total is None:
             return None
         done = [line.epoch for line in lines if line.phase == "done"]
         usual = statistics.mean(done) if done else float(self.epochs)  # patience ends many before their last
         started = [line for line in lines if line.phase == "running"]
         left = sum(max(1.0, min(usual, line.epochs) - line.epoch) for line in started if line.epoch < line.epochs)
-        waiting = sum(line.phase == "waiting" for line in lines)
-        return left + usual * (waiting + max(0, self.total - self.finished - len(lines)))
+        waiting = sum(max(1.0, usual - line.epoch) for line in lines if line.phase == "waiting")
+        return left + waiting + usual * max(0, self.total - self.finished - len(lines))
 
     def facts(self) -> dict[str, Any]:
         """Return what other terminals are to know."""

@@ -149,7 +149,8 @@ def _how_far(progress: Progress, remaining_s: float | None) -> str:
     parts = [f"{progress.ended}{of} units done{before}"]
     if progress.epochs_now:
         planned = f" of at most {progress.planned_epochs}" if progress.planned_epochs else ""
-        trained = sum(line.epoch for line in list(progress.lines.values())) if planned else progress.epochs_now
+        had = progress.finished * progress.epochs + sum(line.epoch for line in list(progress.lines.values()))
+        trained = had if planned else progress.epochs_now
         parts.append(f"{trained}{planned} epoch{'' if f'{trained}{planned}' == '1' else 's'}")
     if progress.budget:
         parts.append(progress.budget)

@@ -5,12 +5,16 @@ Source: the tree-structured Parzen estimator, Bergstra et al. 2011 (NeurIPS), as
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from kerasac.config.space import LISTED, Axis, Space, Values
+
+logger = logging.getLogger(__name__)
 
 _DRAWN_FIRST = 10  # at random: there is nothing to learn from yet
 
@@ -23,7 +27,10 @@ class Judged(NamedTuple):
 
 
 def propose(space: Space, before: Sequence[Judged]) -> Values:
-    """Return the values of the next configuration; the same for the same configurations before it."""
+    """Return the values of the next configuration; the same for the same configurations before it.
+
+    What was tried in a wider space than this one, or with other keys, is left out of what the search learns from.
+    """
     import optuna  # half a second, which other searches need not take
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -37,7 +44,7 @@ def propose(space: Space, before: Sequence[Judged]) -> Values:
             constant_liar=True,  # stay away from what is being trained
         )
     study = optuna.create_study(direction="minimize", sampler=sampler)
-    for one in before:
+    for one in _inside(space, before):
         study.add_trial(_known(space, one))
     trial = study.ask()
     values: Values = {}
@@ -45,6 +52,24 @@ def propose(space: Space, before: Sequence[Judged]) -> Values:
         if axis.counts(values):
             values[axis.key] = _suggested(trial, axis)
     return {axis.key: values[axis.key] for axis in space.axes if axis.key in values}
+
+
+def _inside(space: Space, before: Sequence[Judged]) -> list[Judged]:
+    """Return the configurations whose values the space still has; Optuna takes no others."""
+    axes = {axis.key: axis for axis in space.axes}
+    inside = [one for one in before if all(key in axes and axes[key].holds(value) for key, value in one.values.items())]
+    if len(inside) < len(before):
+        _say_once(
+            f"the search does not learn from {len(before) - len(inside)} of the configurations before: they have "
+            "values or keys that the space has no more"
+        )
+    return inside
+
+
+@cache
+def _say_once(message: str) -> None:
+    """Say what holds for all proposals of a study at the first of them."""
+    logger.warning(message)
 
 
 def _known(space: Space, one: Judged) -> Any:

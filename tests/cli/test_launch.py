@@ -177,8 +177,10 @@ def test_slurm_prints_the_script_without_submitting() -> None:
     assert "command+=(--stop-after" in done.output
 
 
-def test_slurm_leaves_a_time_limit_that_the_user_gave() -> None:
-    done = invoke("slurm", "--dry-run", "--", "cv", "e.yaml", "--stop-after", "1h")
+@pytest.mark.parametrize("limit", [["--stop-after", "1h"], ["--stop-after=1h"]])
+def test_slurm_leaves_a_time_limit_that_the_user_gave(limit: list[str]) -> None:
+    done = invoke("slurm", "--dry-run", "--", "cv", "e.yaml", *limit)
+    assert f"command=(cv e.yaml {' '.join(limit)})" in done.output.splitlines()
     assert "command+=(--stop-after" not in done.output
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from kerasac.runs.progress import ProgressView
 from kerasac.runs.progress_state import Progress
 from kerasac.runs.unit import Unit
 from kerasac.runs.usage import Gpus, Usage
+from kerasac.steps.history import write_history
 
 
 def unit(fold: int = 0, seed: int = 1, configuration: str = "") -> Unit:
@@ -19,6 +22,11 @@ def unit(fold: int = 0, seed: int = 1, configuration: str = "") -> Unit:
 
 def epoch(n: int, *, loss: float = 1.0, seconds: float = 2.0) -> dict[str, Any]:
     return {"event": "epoch", "epoch": n, "val_loss": loss, "seconds": seconds}
+
+
+def trained_before(one: Unit, epochs: int) -> None:
+    one.folder.mkdir(parents=True)
+    write_history(one.folder / "history.csv", [{"epoch": n, "val_loss": 1.0} for n in range(1, epochs + 1)])
 
 
 def train(view: ProgressView | Progress, one: Unit, epochs: int, *, until: int | None = None) -> None:
@@ -183,6 +191,39 @@ def test_time_left_of_a_search_is_known_when_it_says_what_it_plans() -> None:
     assert progress.time_left_s() is None
     progress.planned_epochs = 12
     assert progress.time_left_s() == pytest.approx(2 * 10)
+
+
+def test_time_left_of_a_race_that_is_taken_up_again_is_that_of_its_epochs_to_come(tmp_path: Path) -> None:
+    """12 units of 20 epochs at most, 130 epochs in all; 3 are done, one has 19 epochs, one is paused after 5."""
+    pending = [replace(unit(fold, 1, "a"), run_folder=str(tmp_path)) for fold in range(3, 12)]
+    trained_before(pending[0], 19)
+    trained_before(pending[1], 5)
+    progress = Progress(pending, 20, finished=3)
+    progress.planned_epochs = 130
+    progress.started(pending[2], 5)
+    progress.heard(pending[2], epoch(1))
+    assert progress.time_left_s() == pytest.approx(2 * (130 - 3 * 20 - 19 - 5 - 1))
+    progress.started(pending[0], None)
+    assert progress.time_left_s() == pytest.approx(2 * 45 / 2), "it goes on where it was"
+    progress.heard(pending[0], epoch(20))
+    assert progress.time_left_s() == pytest.approx(2 * 44 / 2)
+
+
+def test_a_training_of_a_race_that_ends_early_leaves_no_epochs() -> None:
+    progress = Progress([unit(0, 1, "a"), unit(0, 1, "b")], 20)
+    progress.planned_epochs = 40
+    train(progress, unit(0, 1, "a"), 12)
+    progress.heard(unit(0, 1, "a"), done(12))
+    assert progress.time_left_s() == pytest.approx(2 * 20)
+
+
+def test_time_left_of_a_run_counts_what_waiting_units_have_trained(tmp_path: Path) -> None:
+    units = [replace(unit(fold), run_folder=str(tmp_path)) for fold in range(2)]
+    trained_before(units[1], 7)
+    progress = Progress(units, 10)
+    progress.started(units[0], None)
+    progress.heard(units[0], epoch(1))
+    assert progress.time_left_s() == pytest.approx(2 * (9 + 3))
 
 
 def test_units_join_when_they_are_heard_of() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from kerasac.config.space import Axis, Space
+from kerasac.runs import proposals
 from kerasac.runs.proposals import Judged, propose
 
 SPACE = Space(
@@ -53,3 +58,39 @@ def test_the_same_past_gives_the_same_proposal_and_what_is_running_another() -> 
     past = search(12)
     assert propose(SPACE, past) == propose(SPACE, past)
     assert propose(SPACE, [*past, Judged(propose(SPACE, past), None)]) != propose(SPACE, past)
+
+
+NARROWER = {
+    "a value taken out": (Axis("widths", "choice", ("auto", None)), lambda value: value != [1, 2]),
+    "a range narrowed": (Axis("rate", "loguniform", (1e-3, 1e-2)), lambda value: 1e-3 <= value <= 1e-2),
+    "whole numbers narrowed": (Axis("filters", "integers", (10, 60)), lambda value: 10 <= value <= 60),
+    "a range for listed values": (Axis("optimizer", "uniform", (0.0, 1.0)), lambda value: False),
+    "listed values for a range": (Axis("filters", "choice", (16, "auto")), lambda value: value == 16),
+}
+
+
+@pytest.mark.parametrize(("axis", "stays"), NARROWER.values(), ids=NARROWER.keys())
+def test_what_a_narrower_space_has_no_more_is_left_out_and_counted_once(
+    axis: Axis, stays: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    proposals._say_once.cache_clear()
+    past = search(24)
+    narrower = replace(SPACE, axes=tuple(axis if one.key == axis.key else one for one in SPACE.axes))
+    kept = [one for one in past if not one.values or stays(one.values[axis.key])]
+    n_left_out = len(past) - len(kept)
+    assert n_left_out
+    with caplog.at_level(logging.WARNING, "kerasac"):
+        for _ in range(3):
+            values = propose(narrower, past)
+            assert axis.holds(values[axis.key])
+            past.append(Judged(values, 1.0))
+    assert [f"does not learn from {n_left_out} of" in one.message for one in caplog.records].count(True) == 1
+
+
+def test_a_key_that_is_no_parameter_any_more_is_left_out() -> None:
+    past = search(12)
+    without = replace(SPACE, axes=tuple(one for one in SPACE.axes if one.key != "widths"))
+    proposed = propose(without, past)
+    assert "widths" not in proposed
+    assert proposals._inside(without, past) == past[:1], "the experiment as it is"
+    assert proposals._inside(SPACE, past) == past

@@ -8,7 +8,21 @@ from pathlib import Path
 import pytest
 from tiny import make_tiny_files
 
+SLOWEST = ("test_chaos.py", "test_mirror.py", "test_study.py", "test_launch.py")  # minutes each
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist give out files in our order; its own begins with those that have the most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, so that no worker is left alone with one at the end."""
+    heavy = {item.path for item in items if item.get_closest_marker("ray") or item.get_closest_marker("keras")}
+    items.sort(key=lambda item: (item.path.name not in SLOWEST, item.path not in heavy))
 
 
 @pytest.fixture(scope="session")

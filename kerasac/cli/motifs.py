@@ -35,7 +35,7 @@ def motifs(
     group: Annotated[Group, typer.Option(help="Known motifs: JASPAR's of this taxonomic group.")] = Group.ALL,
     database: Annotated[Path | None, typer.Option(help="Known motifs: those of a MEME file.")] = None,
     matches: Annotated[int, typer.Option(help="Known motifs to name, the nearest ones.")] = 3,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace patterns of other contributions.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results of others.")] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:

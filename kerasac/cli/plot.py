@@ -36,7 +36,7 @@ def plot(
     ymin: Annotated[float | None, typer.Option(help="Lower end of contributions.")] = None,
     ymax: Annotated[float | None, typer.Option(help="Upper end of contributions.")] = None,
     shared_scale: Annotated[
-        bool, typer.Option("--shared-scale", help="The same scale in all places, for each kind of track.")
+        bool, typer.Option("--shared-scale", help="One scale in all places for tracks of the same units.")
     ] = False,
     threshold: Annotated[float, typer.Option(help="Leave out contributions nearer to 0.")] = 0.0,
     minimal: Annotated[bool, typer.Option("--minimal", help="Contributions alone, without axes and texts.")] = False,

@@ -120,7 +120,7 @@ class AblationJob(ScoringJob):
             {
                 "models": [file_digest(path) for path in self.models],
                 "regions": [content, self.n_shuffles, self.shard_items, self.seed],
-                "data": self.reading.source.content(),
+                "data": self.reading.content(),
                 "ends": [repr(self.ends), repr(self.effects)],
             }
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from kerasac import __version__
 from kerasac.cache import whole_file, with_ending, write_whole
+from kerasac.errors import InterpretError
 from kerasac.genome.assembly import IntArray
 from kerasac.interpret.contributions import FORMAT_VERSION, Contributions, open_contributions
 from kerasac.steps.hdf5_rows import join_rows
@@ -24,6 +25,7 @@ from kerasac.steps.prediction_shards import write_chrom_sizes
 Array = npt.NDArray[Any]
 
 _BLOCK = 256  # windows held at a time
+_MOST_HALF = float(np.finfo(np.float16).max)
 _KERASAC_BP = 1000  # bases in the middle that kerasAC's arrays have
 
 
@@ -87,6 +89,13 @@ def output_paths(out: Path, head: str, layout: ContributionLayout) -> list[Path]
     return [with_ending(out, f"{head}.h5" if layout is ContributionLayout.OURS else f"{head}_scores.h5")]
 
 
+def regions_text(chrom: npt.NDArray[np.str_], start: IntArray, width_bp: int) -> str:
+    """Return windows as lines of narrowPeak, whose summits are their centres, as chrombpnet writes them."""
+    rest = "\t.\t.\t.\t.\t.\t.\t" + f"{width_bp // 2}\n"
+    rows = zip(chrom.tolist(), start.tolist(), strict=True)
+    return "".join(f"{name}\t{low}\t{low + width_bp}{rest}" for name, low in rows)
+
+
 def write_contribution_layout(source: Path, out: Path, layout: ContributionLayout) -> None:
     """Write our file of contributions as another tool's; ``out`` is the prefix.
 
@@ -102,7 +111,7 @@ def write_contribution_layout(source: Path, out: Path, layout: ContributionLayou
             _write_arrays(file, paths)
         elif layout is ContributionLayout.CHROMBPNET:
             _write_chrombpnet(file, paths[0])
-            _write_regions(file, paths[1])
+            write_whole(paths[1], regions_text(file.chrom, file.start, file.width_bp))
         else:
             _write_bpnet(file, paths[0])
 
@@ -114,7 +123,7 @@ def _write_chrombpnet(file: Contributions, path: Path) -> None:
         projected = written.create_dataset("projected_shap/seq", shape, np.float16, **_chunked(shape))
         sequence = written.create_dataset("raw/seq", shape, np.int8, **_chunked(shape))
         for rows in _blocks(file):
-            hypothetical, bases = (np.moveaxis(read(rows), 2, 1) for read in (_halved(file), file.one_hot))
+            hypothetical, bases = (np.moveaxis(one, 2, 1) for one in (_halved(file, rows), file.one_hot(rows)))
             scores[rows], projected[rows], sequence[rows] = hypothetical, hypothetical * bases, bases
         _copy_facts(file, written)
 
@@ -125,19 +134,31 @@ def _write_bpnet(file: Contributions, path: Path) -> None:
         scores = written.create_dataset("hyp_scores", shape, np.float16, **_chunked(shape))
         sequence = written.create_dataset("input_seqs", shape, np.int8, **_chunked(shape))
         for rows in _blocks(file):
-            scores[rows], sequence[rows] = _halved(file)(rows), file.one_hot(rows)
+            scores[rows], sequence[rows] = _halved(file, rows), file.one_hot(rows)
         written.create_dataset("coords_chrom", data=file.chrom.astype(object), dtype=h5py.string_dtype())
         written.create_dataset("coords_start", data=file.start)
         written.create_dataset("coords_end", data=file.start + file.width_bp)
         _copy_facts(file, written)
 
 
-def _halved(file: Contributions) -> Callable[[slice], Array]:
-    """Return what reads hypothetical contributions as float16.
+def _halved(file: Contributions, rows: slice) -> Array:
+    """Read hypothetical contributions as float16.
 
     NumPy makes them of float32: HDF5 1.14 itself halves some values, those that round up to a power of two.
+
+    Raises
+    ------
+    InterpretError
+        When a contribution is beyond what float16 holds.
     """
-    return lambda rows: file.hypothetical(rows).astype(np.float16)
+    values = file.hypothetical(rows)
+    most = np.abs(values).max(initial=0)
+    if most > _MOST_HALF:
+        raise InterpretError(
+            f"contributions reach {most:,.0f}, beyond the {_MOST_HALF:,.0f} of float16, as this layout has; the same "
+            "command with --layout ours or kerasac keeps float32, and explains nothing again"
+        )
+    return values.astype(np.float16)
 
 
 def _write_arrays(file: Contributions, paths: Sequence[Path]) -> None:
@@ -153,13 +174,6 @@ def _write_arrays(file: Contributions, paths: Sequence[Path]) -> None:
                 array[rows] = values
         for array in arrays:
             array.flush()
-
-
-def _write_regions(file: Contributions, path: Path) -> None:
-    half = file.width_bp // 2
-    rows = zip(file.chrom.tolist(), file.start.tolist(), strict=True)
-    lines = (f"{chrom}\t{start}\t{start + file.width_bp}\t.\t.\t.\t.\t.\t.\t{half}\n" for chrom, start in rows)
-    write_whole(path, "".join(lines))
 
 
 def _copy_facts(file: Contributions, written: h5py.File) -> None:

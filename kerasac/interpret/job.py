@@ -16,10 +16,16 @@ import numpy as np
 from kerasac.cache import digest, file_digest, whole_file
 from kerasac.genome.assembly import IntArray
 from kerasac.genome.sequence import one_hot
-from kerasac.interpret.contribution_files import ContributionFacts, join_contributions
+from kerasac.interpret.contribution_files import (
+    ContributionFacts,
+    ContributionLayout,
+    join_contributions,
+    regions_text,
+)
 from kerasac.interpret.explained import Array, Explained
 from kerasac.interpret.heads import Target, task_names
 from kerasac.interpret.settings import ExplainSettings, Method
+from kerasac.interpret.written import Mark
 from kerasac.models.contract import Contract, Port
 from kerasac.models.registry import Parameters
 from kerasac.sampling.plan import Windows
@@ -62,7 +68,7 @@ class ContributionJob(ShardedJob):
     @property
     def has_spread(self) -> bool:
         """Whether each window is explained by several models."""
-        return all(len(group) > 1 for group in self.groups)
+        return all(len(self.groups[group]) > 1 for group in np.unique(self.group_of))
 
     def do(self, shard: int) -> int:
         """Explain a shard."""
@@ -89,12 +95,20 @@ class ContributionJob(ShardedJob):
             {
                 "models": [file_digest(path) for path in self.models],
                 "windows": [self.windows.digest(), self.groups, groups, self.shard_items],
-                "data": self.reading.source.content(),
+                "data": self.reading.content(),
                 "contract": repr(self.reading.contract),
                 "explained": [[str(head), task] for head, task in self.targets],
                 "settings": [str(value) for value in astuple(self.settings)],
             }
         )
+
+    def mark(self, layout: ContributionLayout, record: Path) -> Mark:
+        """Return what the files of this explanation are known by."""
+        chrom, center = self.windows.coordinates(self.reading.assembly)
+        width = self._sequence.width_bp
+        windows = {"windows": self.windows.digest(), "data": self.reading.content(), "width_bp": width}
+        regions = regions_text(chrom, center - width // 2, width)
+        return Mark(self.digest(), layout, digest(windows), regions, record)
 
     def join(self, target: int, out: Path, attrs: Mapping[str, Any]) -> None:
         """Join the finished shards into the file of one of the targets, with further attributes."""

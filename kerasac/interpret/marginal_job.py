@@ -98,7 +98,7 @@ class MarginalJob(ShardedJob):
                 "models": [file_digest(path) for path in self.models],
                 "motifs": [(motif.name, motif.letters) for motif in self.design.motifs],
                 "design": [content, self.design.pairs, self.shard_items, self.seed],
-                "data": self.reading.source.content(),
+                "data": self.reading.content(),
                 "ends": [repr(self.ends), repr(self.effects)],
             }
         )

@@ -40,7 +40,7 @@ def dinucleotide_shuffles(tokens: TokenArray, n: int, rng: np.random.Generator) 
     Each is drawn uniformly from all sequences with these counts and the same first base: the last edge out of each base
     is that of a uniform spanning tree (Wilson 1996), the others are in random order (Altschul & Erickson 1985; Jiang et
     al. 2008). The last base then is the same too. N stays where it is, and each stretch between is shuffled by itself.
-    The first of many shuffles are those of few.
+    Of tokens without N, the first of many shuffles are those of few.
     """
     shuffled = np.tile(np.asarray(tokens, dtype=np.uint8), (n, 1))
     _shuffle_stretches(shuffled, rng)

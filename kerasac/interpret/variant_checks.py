@@ -132,7 +132,8 @@ def _reason(variant: GivenVariant, assembly: Assembly, genome: TokenArray, windo
         return BEYOND
     offset = int(assembly.offsets[index])
     if not _is_there(genome, offset + first, variant.ref):
-        there = _is_there(genome, offset + first, variant.alt)
+        # An allele of no bases is the genome's everywhere, which says nothing.
+        there = variant.alt and _is_there(genome, offset + first, variant.alt)
         return MISMATCH_SWAPPED if there else MISMATCH
     around = genome[offset + start - window.flank : offset + start + window.flank + spare]
     return UNKNOWN_BASES if (around == N).any() else ""

@@ -24,6 +24,7 @@ _NAMES = {
     "alt": ("alt", "allele2", "alternate"),
 }
 _ALLELE = re.compile(r"[ACGTNacgtn]+|-")
+_ALLELES = re.compile(rf"(?:{_ALLELE.pattern})(?:,(?:{_ALLELE.pattern}))*")
 _NONE = "-"  # how variant-scorer writes an allele of no bases
 _LOOKED_AT = 100  # lines that tell the order of columns
 
@@ -31,7 +32,8 @@ _LOOKED_AT = 100  # lines that tell the order of columns
 class _Order(NamedTuple):
     """Places of columns, 0-based; ``before`` is what a position lacks to be 1-based.
 
-    Where there is no header, column ``numbers`` holds numbers alone, and no field of column ``words`` is one.
+    Where there is no header, column ``end`` holds where the reference allele ends, 0-based and half-open, and no field
+    of column ``words`` is a number.
     """
 
     name: int | None
@@ -40,7 +42,7 @@ class _Order(NamedTuple):
     ref: int
     alt: int
     before: int = 0
-    numbers: int | None = None
+    end: int | None = None
     words: int | None = None
 
 
@@ -51,7 +53,7 @@ _ORDERS = {
     "chr pos allele1 allele2 [variant_id] (chrombpnet)": _Order(4, 0, 1, 2, 3),
     "chr pos variant_id allele1 allele2 (original)": _Order(2, 0, 1, 3, 4, words=2),
     "chr variant_id ignored pos allele1 allele2 (plink)": _Order(1, 0, 3, 4, 5),
-    "chr start end allele1 allele2 [variant_id] (bed, 0-based)": _Order(5, 0, 1, 3, 4, before=1, numbers=2),
+    "chr start end allele1 allele2 [variant_id] (bed, 0-based)": _Order(5, 0, 1, 3, 4, before=1, end=2),
 }
 
 
@@ -79,9 +81,7 @@ def _of_vcf(path: Path) -> Iterator[GivenVariant]:
     with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip() and not line.startswith("#"):
-                one = _variant(line.rstrip("\r\n").split("\t", 5), _VCF_ORDER, path, number)
-                for alt in one.alt.split(","):
-                    yield one._replace(alt=alt)
+                yield from _variants(line.rstrip("\r\n").split("\t", 5), _VCF_ORDER, path, number)
 
 
 def _of_bcf(path: Path) -> Iterator[GivenVariant]:
@@ -106,7 +106,7 @@ def _of_table(path: Path, assembly: Assembly) -> Iterator[GivenVariant]:
         if order is None:
             order = _by_content([fields for _, fields in first], path, assembly)
         for number, fields in chain(rows, lines):
-            yield _variant(fields, order, path, number)
+            yield from _variants(fields, order, path, number)
 
 
 def _by_header(fields: Sequence[str]) -> _Order | None:
@@ -140,22 +140,34 @@ def _fits(rows: Sequence[Sequence[str]], order: _Order, assembly: Assembly) -> b
         len(fields) >= least
         and fields[order.position].isdigit()
         and _ALLELE.fullmatch(fields[order.ref])
-        and _ALLELE.fullmatch(fields[order.alt])
-        and (order.numbers is None or fields[order.numbers].isdigit())
+        and _ALLELES.fullmatch(fields[order.alt])
+        and (order.end is None or fields[order.end] == _end(fields, order))
         and (order.words is None or not fields[order.words].isdigit())
         for fields in rows
     ) and any(fields[order.chrom] in assembly for fields in rows)
 
 
-def _variant(fields: Sequence[str], order: _Order, path: Path, number: int) -> GivenVariant:
+def _end(fields: Sequence[str], order: _Order) -> str:
+    """Return where the reference allele of a 0-based position ends."""
+    return str(int(fields[order.position]) + len(_bases(fields[order.ref])))
+
+
+def _variants(fields: Sequence[str], order: _Order, path: Path, number: int) -> list[GivenVariant]:
+    """Return the variants of a line, one of each alternate allele."""
     try:
         name = fields[order.name] if order.name is not None and order.name < len(fields) else "."
         position = int(fields[order.position]) + order.before
-        ref, alt = fields[order.ref].strip(), fields[order.alt].strip()
-        return GivenVariant(
-            name or ".", fields[order.chrom], position, "" if ref == _NONE else ref, "" if alt == _NONE else alt
-        )
+        ref, alts = _bases(fields[order.ref]), [_bases(alt) for alt in fields[order.alt].split(",")]
+        return [GivenVariant(name or ".", fields[order.chrom], position, ref, alt) for alt in alts]
     except (IndexError, ValueError):
         raise GenomeError(
             f"{path} line {number}: expected a chromosome, a position and two alleles, found {' '.join(fields)[:80]!r}"
         ) from None
+
+
+def _bases(allele: str) -> str:
+    """Return the bases of an allele, none of ``-``."""
+    written = allele.strip()
+    if not written:
+        raise ValueError("an allele of no bases is written -")
+    return "" if written == _NONE else written

@@ -59,7 +59,7 @@ class VariantJob(ScoringJob):
             {
                 "models": [file_digest(path) for path in self.models],
                 "variants": [self.variants.digest(), content, self.shard_items, self.seed],
-                "data": self.reading.source.content(),
+                "data": self.reading.content(),
                 "ends": [repr(self.ends), repr(self.effects)],
             }
         )

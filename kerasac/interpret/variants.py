@@ -36,7 +36,7 @@ class Change(NamedTuple):
 
 
 def changed(ref: str, alt: str) -> Change:
-    """Cut what both alleles end with, then what both begin with: ``GAA``, ``GA`` become ``A`` and nothing, 2 later."""
+    """Cut what both alleles end with, then what both begin with: ``GAA``, ``GA`` become ``A`` and nothing, 1 later."""
     end = 0
     while end < min(len(ref), len(alt)) and ref[-1 - end] == alt[-1 - end]:
         end += 1

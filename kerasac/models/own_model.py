@@ -40,6 +40,10 @@ class OwnParameters(Parameters):
     source: str = field(repr=False)
     values: Mapping[str, Any]
 
+    def __hash__(self) -> int:
+        """Leave out the values, which may be lists and mappings; equality compares them."""
+        return hash((self.path, self.function, self.source))
+
     @property
     def name(self) -> str:
         """The file and function, as the experiment names them."""

@@ -95,6 +95,7 @@ def ablate_regions(request: AblationRequest, progress: Progress | None = None) -
 def _job(request: AblationRequest, trained: Trained, reading: Reading, held_out: ModelSet | None) -> AblationJob:
     ends = ends_of(trained.experiment)
     uses = used_models(trained, reading.assembly, held_out, held_out_only=request.held_out_only)
+    effects = effects_of(trained, ends, log_rates=reading.log_rates)
     given = read_bed(request.regions)
     check_chroms(request.regions, given.chrom.tolist(), reading.assembly)
     reading.source.ensure()
@@ -108,7 +109,7 @@ def _job(request: AblationRequest, trained: Trained, reading: Reading, held_out:
         shard_items=max(1, SHARD_SEQUENCES // (1 + request.n)),
         reading=reading,
         ends=ends,
-        effects=effects_of(trained, ends, log_rates=reading.log_rates),
+        effects=effects,
         models=trained.models,
         parameters=trained.parameters,
         regions=regions,
@@ -121,10 +122,8 @@ def _job(request: AblationRequest, trained: Trained, reading: Reading, held_out:
 def _ablate(request: AblationRequest, job: AblationJob, sets: list[ModelSet], progress: Progress | None) -> int:
     """Do what is missing and write the tables; returns the number of regions that were replaced now."""
     out, record, digest = with_ending(request.out, "tsv"), with_ending(request.out, "json"), job.digest()
-    if finished(record, digest, out, overwrite=request.overwrite) is not None:
-        return 0
 
-    def finish() -> None:
+    def write_facts() -> None:
         write_left_out_regions(with_ending(request.out, "left_out.tsv"), job.regions)
         facts = {
             "regions": request.regions,
@@ -135,6 +134,14 @@ def _ablate(request: AblationRequest, job: AblationJob, sets: list[ModelSet], pr
             "definitions": {"ablation": DEFINITION, **job.effects.definitions},
         }
         write_record(record, digest, facts)
+
+    if finished(record, digest, out, overwrite=request.overwrite) is not None:
+        write_facts()  # others may be left out than before
+        return 0
+
+    def finish() -> None:
+        out.unlink(missing_ok=True)  # an older table would pass for this one beside the new record
+        write_facts()
         write_ablation(out, job, [(models, averages(job, models)) for models in sets])  # last: it stands for the whole
 
     return finish_shards(

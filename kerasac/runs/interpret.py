@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 
 from kerasac.cache import with_ending
-from kerasac.errors import ConfigError, RunError
+from kerasac.errors import ConfigError
 from kerasac.genome.centering import Center
 from kerasac.interpret.contribution_files import ContributionLayout, output_paths, write_contribution_layout
 from kerasac.interpret.heads import Head, Target, heads_of, targets_of, task_names
@@ -164,16 +164,18 @@ def _run(
     job: ContributionJob, request: InterpretRequest, facts: dict[str, Any], progress: Progress | None
 ) -> tuple[tuple[Path, ...], int]:
     """Do what is missing and write the files; returns them and the number of windows that were explained now."""
-    attrs = {**facts, "job": job.digest()}
+    mark = job.mark(request.layout, with_ending(request.out, "arrays.json"))
+    attrs = {**facts, "job": mark.job}
     prefixes = _prefixes(job.reading, job.targets, request.out)
     outputs = [
         output_paths(prefix, target.head, request.layout) for prefix, target in zip(prefixes, job.targets, strict=True)
     ]
     files = tuple(dict.fromkeys(path for paths in outputs for path in paths))
-    if _are_there(files, attrs, overwrite=request.overwrite):
+    if mark.are_there(files, overwrite=request.overwrite):
         return files, 0
 
     def finish() -> None:
+        mark.claim(files)
         for number, (prefix, paths) in enumerate(zip(prefixes, outputs, strict=True)):
             if request.layout is ContributionLayout.OURS:
                 job.join(number, paths[0], attrs)
@@ -201,29 +203,6 @@ def _prefixes(reading: Reading, targets: Sequence[Target], out: Path) -> list[Pa
         out if heads.count(target.head) == 1 else with_ending(out, name[0])
         for target, name in zip(targets, names, strict=True)
     ]
-
-
-def _are_there(files: Sequence[Path], attrs: dict[str, Any], *, overwrite: bool) -> bool:
-    """Whether all files are this explanation already; raises RunError when one is something else."""
-    there = [path for path in files if path.exists()]
-    if not there or overwrite:
-        return False
-    others = [path for path in there if path.suffix != ".bed" and _facts_in(path) != (attrs["job"], attrs["layout"])]
-    if others:
-        raise RunError(
-            f"{others[0]} is there already, and not of these models, windows and settings (or of a layout that does "
-            "not say); choose another --out, or --overwrite"
-        )
-    return len(there) == len(files)
-
-
-def _facts_in(path: Path) -> tuple[str, str] | None:
-    """Return the digest and the layout of the explanation that a file holds; None of any other file."""
-    try:
-        with h5py.File(path, "r") as file:
-            return str(file.attrs.get("job")), str(file.attrs.get("layout"))
-    except OSError:
-        return None
 
 
 def _greatest_error(files: Sequence[Path]) -> float | None:

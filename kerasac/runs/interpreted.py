@@ -25,16 +25,28 @@ def effects_of(trained: Trained, ends: Ends, *, log_rates: bool) -> Effects:
     Raises
     ------
     ConfigError
-        When the transform of their counts cannot be undone.
+        When they do not predict a profile and counts, or values of bins, or the transform of their counts cannot be
+        undone.
     """
     targets = targets_of(ends)
     if trained.is_binned:
         (port,) = ends.contract.outputs
         return BinnedEffects(targets, port.role, log_rates)
+    _check_outputs(trained, ends)
     spec = trained.counts_spec
     if spec.transform not in TRANSFORMS:
         raise ConfigError(f"counts are transformed by {spec.transform!r}, which cannot be undone, so no fold change")
     return ProfileEffects(targets, spec.transform, spec.pseudocount)
+
+
+def _check_outputs(trained: Trained, ends: Ends) -> None:
+    """Raise ConfigError unless there is one profile and one output of counts."""
+    if sorted(port.role for port in ends.contract.outputs) != ["counts", "profile"]:
+        outputs = ", ".join(f"{port.name} ({port.role})" for port in ends.contract.outputs)
+        name = trained.experiment.name
+        raise ConfigError(
+            f"effects of sequence need a profile and its counts, or values of bins; the outputs of {name} are {outputs}"
+        )
 
 
 def model_names(trained: Trained) -> list[str]:

@@ -15,6 +15,7 @@ from kerasac.genome.assembly import IntArray
 from kerasac.genome.centering import Center
 from kerasac.interpret.backgrounds import chosen_centers, random_centers
 from kerasac.interpret.both_strands import Ends, ends_of
+from kerasac.interpret.effects import Effects
 from kerasac.interpret.marginal import (
     DEFINITIONS,
     Marginal,
@@ -95,21 +96,24 @@ def marginal_effects(request: MarginalRequest, progress: Progress | None = None)
     trained = open_trained(request.sources, request.experiment, corrected=request.corrected)
     reading = open_reading(trained.experiment, labelled=False, fasta=request.fasta)
     ends = ends_of(trained.experiment)
+    effects = effects_of(trained, ends, log_rates=reading.log_rates)
     design = _design(request, ends)
     reading.source.ensure()
-    job = _job(request, trained, reading, ends, design)
+    job = _job(request, trained, reading, ends, effects, design)
     record, digest = with_ending(request.out, "json"), job.digest()
-    facts = finished(record, digest, with_ending(request.out, "tsv"), overwrite=request.overwrite)
+    table = with_ending(request.out, "tsv")
+    facts = finished(record, digest, table, overwrite=request.overwrite)
     if facts is not None:
         return _done(facts, 0)
     made: dict[str, object] = {}
 
     def finish() -> None:
+        table.unlink(missing_ok=True)  # an older one would pass for this one beside the new record
         marginal = summarised(job)
         files = _write(request.out, marginal, trained)
         made.update(_record(request, marginal, trained, files))
         write_record(record, digest, made)
-        write_marginal(with_ending(request.out, "tsv"), marginal)  # last, as it stands for the whole
+        write_marginal(table, marginal)  # last, as it stands for the whole
 
     n_now = finish_shards(
         job,
@@ -132,14 +136,16 @@ def _design(request: MarginalRequest, ends: Ends) -> Design:
     return Design(tuple(motifs), pairs, ends.width_bp)
 
 
-def _job(request: MarginalRequest, trained: Trained, reading: Reading, ends: Ends, design: Design) -> MarginalJob:
+def _job(
+    request: MarginalRequest, trained: Trained, reading: Reading, ends: Ends, effects: Effects, design: Design
+) -> MarginalJob:
     centers = _centers(request, trained, reading)
     return MarginalJob(
         folder=parts_folder(request.out),
         shard_items=max(1, SHARD_SEQUENCES // len(design.conditions)),
         reading=reading,
         ends=ends,
-        effects=effects_of(trained, ends, log_rates=reading.log_rates),
+        effects=effects,
         models=trained.models,
         parameters=trained.parameters,
         design=design,

@@ -138,14 +138,20 @@ def _score(
 ) -> int:
     """Do what is missing and write the tables; returns the number of variants and shuffles that were scored now."""
     out, record, digest = with_ending(request.out, "tsv"), with_ending(request.out, "json"), job.digest()
+
+    def write_facts() -> None:
+        write_left_out(with_ending(request.out, "left_out.tsv"), found.left_out)
+        write_record(record, digest, _record(request, trained, job, found))
+
     if finished(record, digest, out, overwrite=request.overwrite) is not None:
+        write_facts()  # others may be left out than before
         return 0
 
     def finish() -> None:
-        write_left_out(with_ending(request.out, "left_out.tsv"), found.left_out)
+        out.unlink(missing_ok=True)  # an older table would pass for this one beside the new record
         held_out = next((one for one in sets if one.name == HELD_OUT), None)
         write_folds(with_ending(request.out, "folds.tsv"), job, model_names(trained), held_out)
-        write_record(record, digest, _record(request, trained, job, found))
+        write_facts()
         write_scores(out, job, [(models, averages(job, models)) for models in sets])  # last: it stands for the whole
 
     return finish_shards(

@@ -31,6 +31,14 @@ class Reading:
     labelled: bool = True
     log_rates: bool = False
 
+    def content(self) -> list[object]:
+        """Return what changes when sequence, tracks or what is made of them does, for the digests of jobs.
+
+        Names of chromosomes are part of it: shuffles are seeded by them, and tables and files name them.
+        """
+        inputs = [[spec.name, spec.aggregate, spec.transform, spec.pseudocount] for spec in self.source.recipe.inputs]
+        return [self.source.content(), inputs, list(self.assembly.as_dict().items())]
+
 
 def open_reading(experiment: Experiment, *, labelled: bool = True, fasta: Path | None = None) -> Reading:
     """Open an experiment's sequence and tracks; peaks, negatives and folds are not looked at.

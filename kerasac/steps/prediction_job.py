@@ -84,7 +84,7 @@ class PredictionJob(ShardedJob):
                 "models": [file_digest(path) for path in self.models],
                 "calibrations": calibrations,
                 "windows": [self.windows.digest(), self.groups, groups, self.shard_items],
-                "data": [self.reading.labelled, *self.reading.source.content()],
+                "data": [self.reading.labelled, *self.reading.content()],
                 "contract": repr(self.reading.contract),
                 "counts": [self.reading.log_rates, self.facts.transform, self.facts.pseudocount],
             }

@@ -68,5 +68,6 @@ def test_motifs_of_patterns_are_listed(tmp_path: Path) -> None:
         "motifs.html",
         "motifs.tsv",
         "motifs.meme",
+        "motifs.json",
         "matrices",
     }

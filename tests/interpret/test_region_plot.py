@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,26 @@ def test_profiles_are_counts_a_base_and_two_tasks_are_strands(tmp_path: Path) ->
     assert alone.sign == 1
 
 
+def test_two_tasks_that_are_no_strands_have_axes_and_names_of_their_own(tmp_path: Path) -> None:
+    place, tasks = Place("chr1", 147, 153), ("K562.unstranded", "HepG2.unstranded")
+    write_blocks(tmp_path / "p.h5", [block(4)], 4, replace(facts(), tasks=tasks))
+    tracks = read(Files(predictions=tmp_path / "p.h5"), place, (Kind.PREDICTED,))
+    assert [(track.label, track.sign) for track in tracks] == [(f"predicted, {task}", 1) for task in tasks]
+    figure = region_figure(place, tracks, Look())
+    assert len(figure.axes) == 2
+    assert "strand" not in " ".join(text.get_text() for text in figure.texts)
+    write_blocks(tmp_path / "q.h5", [block(4)], 4, replace(facts(), tasks=("K562.plus", "K562.minus")))
+    assert [track.sign for track in read(Files(predictions=tmp_path / "q.h5"), place, (Kind.PREDICTED,))] == [1, -1]
+
+
+def test_a_file_without_labels_has_nothing_observed(tmp_path: Path) -> None:
+    write_blocks(tmp_path / "p.h5", [block(4, labelled=False)], 4, facts())
+    files, place = Files(predictions=tmp_path / "p.h5"), Place("chr1", 147, 153)
+    assert {track.kind for track in read(files, place)} == {Kind.PREDICTED}
+    with pytest.raises(InterpretError, match=r"p\.h5 has no labels, so nothing observed"):
+        read(files, place, (Kind.OBSERVED,))
+
+
 def test_profiles_of_bigwigs_are_0_where_nothing_was_counted(tmp_path: Path) -> None:
     files = Files(
         observed=(bigwig(tmp_path / "o.bw", np.ones(5), 10),),
@@ -207,6 +228,17 @@ def test_a_shared_scale_holds_all_places() -> None:
     limits = shared_limits([high, low], look)
     figures = [region_figure(Place("chr1", 0, 4), tracks, look, limits) for tracks in (high, low)]
     assert len({tuple(axes.get_ylim() for axes in figure.axes) for figure in figures}) == 1
+
+
+def test_the_caption_says_which_tracks_share_a_scale() -> None:
+    def said(units: str, *, shared: bool) -> str:
+        tracks = [Track(Kind.CONTRIBUTIONS, name, np.eye(4), name) for name in ("counts", units)]
+        figure = region_figure(Place("chr1", 0, 4), tracks, Look(shared_scale=shared))
+        return " ".join(" ".join(text.get_text() for text in figure.texts).split())
+
+    assert "Each track is on its own scale." in said("counts", shared=False)
+    assert "Each track is on its own scale, the same in all places." in said("profile", shared=True)
+    assert "Tracks of the same units are on one scale, the same in all places." in said("counts", shared=True)
 
 
 @pytest.mark.parametrize("form", list(Format))

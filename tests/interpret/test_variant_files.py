@@ -56,6 +56,19 @@ def test_a_line_of_several_alternate_alleles_is_several_variants(tmp_path: Path)
     assert {one[:4] for one in found} == {SNV[:4]}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rsid\tchrom\tpos\tref\talt\nrs1\tchr1\t101\tA\tC,G,-\n",
+        "chr1\t101\tA\tC,G,-\trs1\n",
+        "rs1\tchr1\t101\tA\tC,G,-\n",
+    ],
+)
+def test_so_is_a_line_of_a_table(text: str, tmp_path: Path) -> None:
+    (tmp_path / "v.tsv").write_text(text)
+    assert list(read_variants(tmp_path / "v.tsv", ASSEMBLY)) == [SNV._replace(alt=alt) for alt in ("C", "G", "")]
+
+
 @pytest.mark.parametrize("text", TABLES.values(), ids=TABLES)
 def test_a_table_is_read_by_its_header_or_by_what_its_columns_hold(text: str, tmp_path: Path) -> None:
     (tmp_path / "v.tsv").write_text(text)
@@ -78,6 +91,8 @@ def test_numbers_as_chromosomes_are_told_from_positions_by_the_genome(tmp_path: 
     [
         ("v.tsv", "a\tb\tc\n", "the columns of .* cannot be told"),
         ("v.tsv", "chr1\t101\tA\tC\tG\n", "may be of .* or "),
+        ("v.tsv", "chr1\t501\t12345\tA\tC\n", "the columns of .* cannot be told"),  # no bed: its end is not 502
+        ("v.tsv", "chrom\tpos\tref\talt\nchr1\t101\tA\tC,\n", "line 2: expected a chromosome"),
         ("v.tsv", "chrom\tpos\tref\talt\nchr1\tx\tA\tC\n", "line 2: expected a chromosome"),
         ("v.tsv", "chrom\tpos\tref\talt\nchr1\n", "line 2: expected a chromosome"),
         ("v.vcf", "#CHROM\nchr1\t101\trs1\tA\n", "line 2: expected a chromosome"),

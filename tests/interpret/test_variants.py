@@ -109,6 +109,14 @@ def test_what_cannot_be_scored_is_left_out_with_the_reason(reason: str) -> None:
     assert len(found.variants) == 1
 
 
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_wrong_deletion_is_no_swapped_insertion(swap: bool) -> None:
+    wrong = GivenVariant(".", "chr2", 101, other_than(CHROM2[100]) * 3, "")
+    found = checked([wrong, given_at(100, 3, "")], ASSEMBLY, GENOME, WINDOW, swap=swap)
+    assert found.reasons == {checks.MISMATCH: 1}
+    assert found.n_swapped == 0
+
+
 def test_a_window_with_n_is_left_out() -> None:
     genome = GENOME.copy()
     genome[300 + 110] = 4

@@ -65,6 +65,13 @@ def test_path_is_relative_to_the_data(tmp_path: Path) -> None:
         read_parameters(placed.architecture, {})
 
 
+def test_parameters_are_keys_whatever_values_they_have(tmp_path: Path) -> None:
+    name = write(tmp_path, GOOD.replace("filters=3", "filters=(3,)"))
+    one, same, other = (read_parameters(name, {"kernel": 3, "filters": filters}) for filters in ([4], [4], [5]))
+    assert hash(one) == hash(same)
+    assert {one: "one", other: "other"}[same] == "one"
+
+
 def test_digest_follows_the_text_not_the_place(tmp_path: Path) -> None:
     (tmp_path / "moved").mkdir()
     here, moved = (read_parameters(write(folder, GOOD), {"kernel": 3}) for folder in (tmp_path, tmp_path / "moved"))

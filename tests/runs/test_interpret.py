@@ -106,7 +106,9 @@ def test_all_models_are_averaged_and_their_spread_is_kept(run: CrossValidation, 
     assert (done.n_models, done.how) == (3, "the average of all")
     one_chrom = tmp_path / "chr1.bed"
     one_chrom.write_text("chr1\t5000\t5020\n")
-    assert interpret_to_files(ask(run.folder, tmp_path / "one", one_chrom, **options)).n_models == 1
+    assert (
+        interpret_to_files(ask(run.folder, tmp_path / "one", one_chrom, center=Center.CENTER, **options)).n_models == 1
+    )
     with open_contributions(tmp_path / "all.counts.h5") as found:
         np.testing.assert_allclose(found.hypothetical(EVERYTHING), np.mean([h for h, _ in singles], axis=0), atol=1e-6)
         expected = np.std([actual for _, actual in singles], axis=0, ddof=1)

@@ -78,7 +78,7 @@ def test_the_verdict_is_by_the_mean_of_the_validation_scores(done: Study) -> Non
     winner = yaml.safe_load((done.folder / "winner.yaml").read_text())
     assert winner["model"]["filters"] == int(done.winner.removeprefix("filters="))
     page = (done.folder / "comparison.html").read_text()
-    assert "no model has been scored on the test chromosomes of its fold" in page
+    assert "none is of the test chromosomes of its fold" in page
     verdict = json.loads((done.folder / "study.json").read_text())
     assert [row["name"] for row in verdict["ranked"]] == list(done.ranked)
     assert verdict["scored_on"] == "validation chromosomes"

@@ -15,6 +15,7 @@ from kerasac.interpret.motifs.motif import Motif
 from kerasac.interpret.motifs.patterns import Floats
 
 TABLE, MEME, SEQLETS, MATRICES = "motifs.tsv", "motifs.meme", "seqlets.bed", "matrices"
+KINDS = ("pfm", "pwm", "cwm")  # endings of matrices
 PSEUDOCOUNT = 1.0  # sites, a quarter of each base, added before a logarithm
 
 
@@ -36,8 +37,8 @@ def write_motifs(folder: Path, motifs: Sequence[Motif]) -> None:
     write_meme(folder / MEME, probabilities, n_sites={motif.name: motif.pattern.n_seqlets for motif in motifs})
     for motif in motifs:
         counts = motif.core.probabilities * motif.pattern.n_seqlets
-        matrices = {"pfm": counts, "pwm": log_odds(counts), "cwm": motif.core.contributions}
-        for kind, matrix in matrices.items():
+        matrices = (counts, log_odds(counts), motif.core.contributions)
+        for kind, matrix in zip(KINDS, matrices, strict=True):
             lines = ("\t".join(f"{value:.6g}" for value in row) for row in matrix.T)
             write_whole(folder / MATRICES / f"{motif.name}.{kind}", "\n".join(lines) + "\n")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from kerasac.cache import file_digest, write_whole
 from kerasac.errors import InterpretError
 from kerasac.interpret.contributions import open_contributions
 from kerasac.interpret.motifs import exports
@@ -21,6 +22,7 @@ from kerasac.interpret.motifs.report import PAGE, write_report
 from kerasac.interpret.motifs.trim import Trim
 
 PATTERNS = "modisco.h5"
+_RECORD = "motifs.json"  # which patterns the results are of
 
 Say = Callable[[str], None]
 
@@ -73,13 +75,15 @@ def find_motifs(request: MotifRequest, say: Say = lambda line: None) -> Found:
         For files that do not fit, packages that are missing, or a folder with other results.
     """
     _check(request)
+    _check_folder(request)
     database = jaspar(request.group) if request.database is None else meme_database(request.database)
     request.out.mkdir(parents=True, exist_ok=True)
     path, kept = _patterns_file(request, say)
     found = read_patterns(path)
+    _check_seqlets(request, found, path)
     say("comparing with known motifs")
     motifs = named_motifs(found.patterns, request.trim, database, n_matches=request.n_matches)
-    _remove_old(request.out)
+    _start(request.out, path)
     exports.write_table(request.out / exports.TABLE, motifs, n_matches=request.n_matches)
     if motifs:
         exports.write_motifs(request.out, motifs)
@@ -104,6 +108,30 @@ def _check(request: MotifRequest) -> None:
             raise InterpretError(f"{path} does not exist")
 
 
+def _check_folder(request: MotifRequest) -> None:
+    """Raise InterpretError when the folder has results of other patterns, which are not to be replaced."""
+    there = _results(request.out)
+    path = request.patterns or request.out / PATTERNS
+    if request.overwrite or not there or (path.is_file() and _made_of(request.out) == file_digest(path)):
+        return
+    raise InterpretError(f"{there[0]} is of other patterns than {path}; choose another --out, or --overwrite")
+
+
+def _check_seqlets(request: MotifRequest, found: Patterns, path: Path) -> None:
+    """Raise InterpretError when seqlets lie outside the windows of the contributions, which then are others."""
+    if request.contributions is None or found.window_bp is None:
+        return
+    seqlets = [pattern.seqlets for pattern in found.patterns if pattern.seqlets is not None]
+    n_windows = max((int(one.row.max(initial=-1)) for one in seqlets), default=-1) + 1
+    with open_contributions(request.contributions, regions=request.regions) as contributions:
+        n_there, width_bp = len(contributions), contributions.width_bp
+    if n_windows > n_there or found.window_bp > width_bp:
+        raise InterpretError(
+            f"{path} is of {n_windows:,} windows or more, {found.window_bp:,} bases of each; {request.contributions} "
+            f"has {n_there:,} of {width_bp:,} bases: give the contributions that modisco was given"
+        )
+
+
 def _patterns_file(request: MotifRequest, say: Say) -> tuple[Path, bool]:
     """Return modisco's file, and whether it was there from before."""
     if request.patterns is not None:
@@ -124,11 +152,26 @@ def _write_seqlets(request: MotifRequest, motifs: tuple[Motif, ...], found: Patt
         return exports.write_seqlets(request.out / exports.SEQLETS, motifs, contributions, found.window_bp)
 
 
-def _remove_old(folder: Path) -> None:
-    """Remove what an earlier run with other patterns may have left."""
-    (folder / exports.MEME).unlink(missing_ok=True)
-    (folder / exports.SEQLETS).unlink(missing_ok=True)
-    shutil.rmtree(folder / exports.MATRICES, ignore_errors=True)
+def _start(folder: Path, patterns: Path) -> None:
+    """Remove what an earlier run left, then write down which patterns the results are of."""
+    for path in _results(folder):
+        path.unlink()
+    write_whole(folder / _RECORD, json.dumps({"patterns": file_digest(patterns)}) + "\n")
+
+
+def _results(folder: Path) -> list[Path]:
+    """Return what an earlier run wrote, but for modisco's file."""
+    files = [folder / name for name in (PAGE, exports.TABLE, exports.MEME, exports.SEQLETS)]
+    files += [path for kind in exports.KINDS for path in sorted((folder / exports.MATRICES).glob(f"*.{kind}"))]
+    return [path for path in files if path.exists()]
+
+
+def _made_of(folder: Path) -> str | None:
+    """Return the digest of the patterns that a folder's results are of; None when it is not known."""
+    record, patterns = folder / _RECORD, folder / PATTERNS
+    if record.is_file():
+        return str(json.loads(record.read_text(encoding="utf-8"))["patterns"])
+    return file_digest(patterns) if patterns.is_file() else None  # of a version that wrote no record
 
 
 def _why_none(path: Path) -> str:

@@ -214,6 +214,13 @@ def _reading(place: Place, panels: Sequence[Panel], look: Look) -> str:
         said.append(f"Profiles are in counts a base{ways}.")
     if any(_missing(panel).any() for panel in panels):
         said.append("Grey: bases that are in no window.")
-    own = "Each track is on its own scale"
-    said.append(f"{own}, the same in all places." if look.shared_scale else f"{own}.")
+    said.append(_scales(panels, look))
     return " ".join(said)
+
+
+def _scales(panels: Sequence[Panel], look: Look) -> str:
+    if not look.shared_scale:
+        return "Each track is on its own scale."
+    n_scales = len({panel[0].units for panel in panels})
+    own = "Each track is on its own scale" if n_scales == len(panels) else "Tracks of the same units are on one scale"
+    return f"{own}, the same in all places."

@@ -21,9 +21,11 @@ from kerasac.genome.sequence import encode, one_hot, open_fasta
 from kerasac.interpret.contributions import Contributions, open_contributions
 from kerasac.interpret.plots.choices import Kind
 from kerasac.interpret.plots.places import Place, check_on, from_windows
+from kerasac.sampling.batches import strand_partners
 from kerasac.steps.count_space import counts_of
 from kerasac.steps.prediction_shards import stored_chrom_sizes
 from kerasac.steps.predictions import PredictionFile, open_predictions
+from kerasac.store.slabs import Track as StoredTrack
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -168,16 +170,19 @@ class _ContributionBigWig(Source):
 
 
 class _Predictions(Source):
-    """Profiles of a predictions file, in counts a base; two tasks are strands."""
+    """Profiles of a predictions file, in counts a base; two tasks may be strands."""
 
     def __init__(self, file: PredictionFile, kinds: Sequence[Kind], tasks: Sequence[str]) -> None:
         super().__init__(file.path)
         self._file = file
         self._kinds = [kind for kind in kinds if file.labelled or kind is Kind.PREDICTED]
+        if not self._kinds:
+            raise InterpretError(f"{file.path} has no labels, so nothing observed; draw predicted, or give --observed")
         for task in tasks:
             if task not in file.tasks:
                 raise InterpretError(f"{file.path} has no task {task!r}{suggest(task, file.tasks)}")
         self._tasks = [file.tasks.index(task) for task in tasks] or list(range(len(file.tasks)))
+        self._are_strands = _are_strands([file.tasks[task] for task in self._tasks])
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -198,10 +203,6 @@ class _Predictions(Source):
                 for i, task in enumerate(self._tasks)
             ]
         return tracks
-
-    @property
-    def _are_strands(self) -> bool:
-        return len(self._tasks) == 2
 
     def _label(self, kind: Kind, task: int) -> str:
         return kind.value if self._are_strands or len(self._tasks) == 1 else f"{kind.value}, {self._file.tasks[task]}"
@@ -232,6 +233,14 @@ class _BigWigProfile(Source):
 
 
 _HEADS = {"counts": "log counts", "profile": "the profile", "value": "the value"}
+
+
+def _are_strands(tasks: Sequence[str]) -> bool:
+    """Whether tasks, as ``plus`` or ``K562.plus``, are the two strands of one track."""
+    if len(tasks) != 2:
+        return False
+    parted = [task.rpartition(".") for task in tasks]
+    return strand_partners([StoredTrack(dataset, attribute) for dataset, _, attribute in parted]) == (1, 0)
 
 
 def _counts(kind: Kind) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from kerasac.interpret.motifs.find import MotifRequest, find_motifs
 from kerasac.interpret.motifs.meme import read_meme, write_meme
 from kerasac.interpret.motifs.modisco import ModiscoSpec, modisco
 from kerasac.interpret.motifs.patterns import read_patterns
+from kerasac.interpret.motifs.trim import Trim
 
 pytest.importorskip("modiscolite")
 pytest.importorskip("memelite")
@@ -111,12 +113,68 @@ def test_with_contributions_beside_them_patterns_have_places(tmp_path: Path, dat
 def test_what_an_earlier_run_left_is_gone(tmp_path: Path, database: Path) -> None:
     two = MotifRequest(tmp_path / "out", patterns=patterns(tmp_path / "m.h5"), database=database)
     find_motifs(two)
-    one = MotifRequest(tmp_path / "out", patterns=patterns(tmp_path / "n.h5", ("REB1-like",)), database=database)
-    find_motifs(one)
-    assert {path.stem for path in (tmp_path / "out" / "matrices").iterdir()} == {"pos_patterns.pattern_0"}
-    none = MotifRequest(tmp_path / "out", patterns=write_modisco(tmp_path / "o.h5", {}), database=database)
+    (tmp_path / "out" / "matrices" / "mine.txt").write_text("")
+    options: Any = {"database": database, "overwrite": True}
+    find_motifs(MotifRequest(tmp_path / "out", patterns=patterns(tmp_path / "n.h5", ("REB1-like",)), **options))
+    assert {path.stem for path in (tmp_path / "out" / "matrices").iterdir()} == {"pos_patterns.pattern_0", "mine"}
+    none = MotifRequest(tmp_path / "out", patterns=write_modisco(tmp_path / "o.h5", {}), **options)
     assert find_motifs(none).why_none
     assert not (tmp_path / "out" / "motifs.meme").exists()
+
+
+def test_results_of_other_patterns_are_not_replaced(tmp_path: Path, database: Path) -> None:
+    def ask(path: Path, out: Path, **options: Any) -> MotifRequest:
+        return MotifRequest(out, patterns=path, database=database, **options)
+
+    first, other = patterns(tmp_path / "m.h5"), patterns(tmp_path / "n.h5", ("REB1-like",))
+    find_motifs(ask(first, tmp_path / "out"))
+    before = (tmp_path / "out" / "motifs.tsv").read_text()
+    find_motifs(ask(first, tmp_path / "out", trim=Trim(0.5)))
+    with pytest.raises(InterpretError, match=r"motifs\.html is of other patterns than .*n\.h5"):
+        find_motifs(ask(other, tmp_path / "out"))
+    assert (tmp_path / "out" / "motifs.tsv").exists()
+    find_motifs(ask(other, tmp_path / "out", overwrite=True))
+    assert (tmp_path / "out" / "motifs.tsv").read_text() != before
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "seqlets.bed").write_text("theirs")
+    with pytest.raises(InterpretError, match=r"seqlets\.bed is of other patterns"):
+        find_motifs(ask(first, tmp_path / "theirs"))
+
+
+def test_results_beside_modisco_s_file_are_of_it_where_nothing_says_so(tmp_path: Path, database: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    request = MotifRequest(out, patterns=patterns(out / "modisco.h5"), database=database)
+    find_motifs(request)
+    (out / "motifs.json").unlink()  # as an earlier version left it
+    find_motifs(request)
+    (out / "motifs.json").unlink()
+    with pytest.raises(InterpretError, match="is of other patterns"):
+        find_motifs(replace(request, patterns=patterns(tmp_path / "n.h5", ("REB1-like",))))
+
+
+@pytest.mark.parametrize(
+    ("row", "window_bp", "said"),
+    [
+        (2, 100, r"m\.h5 is of 3 windows or more, 100 bases of each; .*c\.h5 has 2 of 120 bases"),
+        (1, 400, r"m\.h5 is of 2 windows or more, 400 bases of each; .*c\.h5 has 2 of 120 bases"),
+    ],
+)
+def test_contributions_that_patterns_are_not_of_are_refused_before_anything_is_removed(
+    row: int, window_bp: int, said: str, tmp_path: Path, database: Path
+) -> None:
+    tokens, hypothetical, _ = with_motif(2, 120, PLANTED)
+    path = write_contributions(tmp_path / "c.h5", tokens, hypothetical)
+    pwm = MOTIFS["REB1-like"].pwm
+    made = {"pos_patterns/pattern_0": Made(padded(pwm, 3, 3), [(row, 5, 11 + len(pwm), False)])}
+    request = MotifRequest(
+        tmp_path / "out", patterns=write_modisco(tmp_path / "m.h5", made, window_bp=window_bp), database=database
+    )
+    find_motifs(request)
+    before = {one: one.read_bytes() for one in (tmp_path / "out").rglob("*") if one.is_file()}
+    with pytest.raises(InterpretError, match=said):
+        find_motifs(replace(request, contributions=path, overwrite=True))
+    assert {one: one.read_bytes() for one in (tmp_path / "out").rglob("*") if one.is_file()} == before
 
 
 def test_chrombpnets_windows_need_no_places(tmp_path: Path, database: Path) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from kerasac.cache import locked, with_ending
 from kerasac.errors import ModelError
 from kerasac.models.legacy import load_legacy
 from kerasac.models.new_file import check_new
@@ -48,6 +49,16 @@ def convert(old: Path, new: Path, weights: Path | None = None, *, overwrite: boo
         _shapes(model.outputs),
         int(model.count_params()),
     )
+
+
+def convert_once(old: Path, new: Path, weights: Path | None = None) -> None:
+    """Write ``new`` unless it is there; of several commands that need it one converts, and the others wait."""
+    if new.exists():
+        return
+    new.parent.mkdir(parents=True, exist_ok=True)
+    with locked(with_ending(new, "lock"), remove_after=True):
+        if not new.exists():
+            convert(old, new, weights)
 
 
 def _check_same(model: keras.Model, path: Path) -> None:

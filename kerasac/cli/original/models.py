@@ -32,11 +32,10 @@ def model_file(given: Given) -> Path:
     from kerasac.models.quiet_start import load_keras_quietly
 
     load_keras_quietly(gpus=True)
-    from kerasac.steps.convert import convert
+    from kerasac.steps.convert import convert_once
 
     beside = Path(weights).expanduser() if weights is not None else None
     content = {"model": file_digest(path), "weights": beside is not None and beside.is_file() and file_digest(beside)}
     converted = cache_folder() / "converted" / digest(content) / f"{path.stem}.keras"  # messages name it
-    if not converted.exists():
-        convert(path, converted, beside)
+    convert_once(path, converted, beside)
     return converted

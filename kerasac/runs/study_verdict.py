@@ -12,6 +12,7 @@ from kerasac.errors import ConfigError, RunError, suggest
 from kerasac.runs.tracking import flat_parameters
 from kerasac.runs.unit import VALID_SCORES, Unit
 from kerasac.steps.binned_scores import CLASSIFICATION_DEFINITIONS, REGRESSION_DEFINITIONS
+from kerasac.steps.comparable import undefined_values
 from kerasac.steps.comparison import Metric, compare
 from kerasac.steps.configurations import Configuration
 from kerasac.steps.prepared import Prepared
@@ -85,24 +86,35 @@ def compared_metrics(objective: Metric, one: Configuration) -> list[str]:
 def ranked_by(complete: Sequence[Configuration], objective: Metric) -> tuple[str, ...]:
     """Return the names of the configurations, the best first.
 
-    Those whose objective is not defined in every unit come behind: a mean that lacks a difficult fold is no better.
-    Those that have none at all are left out.
+    Those whose objective is not defined in every unit and task where that of others is come behind: a mean that lacks a
+    difficult fold is no better. Those that have none at all are left out.
 
     Raises
     ------
     RunError
         When none has a value.
     """
-    found = {one.name: one.summary.get(objective.windows, objective.name) for one in complete}
     sign = -1 if objective.better == "higher" else 1
+    lacking = _lacking(complete, objective)
     places = {
-        name: (any(value is None for value in one.values.values()), sign * one.mean)
-        for name, one in found.items()
-        if one is not None and one.mean is not None
+        one.name: (bool(lacking[one.name]), sign * found.mean)
+        for one in complete
+        if (found := one.summary.get(objective.windows, objective.name)) is not None and found.mean is not None
     }
     if not places:
         raise RunError(f"the objective {objective.key} is not defined for any configuration; choose another")
     return tuple(sorted(places, key=lambda name: places[name]))
+
+
+def _lacking(complete: Sequence[Configuration], objective: Metric) -> dict[str, set[tuple[str, str]]]:
+    """Return by configuration the units and tasks in which the objective is not defined, though it is in others."""
+    found = {}
+    for one in complete:
+        metric = one.summary.get(objective.windows, objective.name)
+        units = {(unit, "") for unit, value in metric.values.items() if value is None} if metric is not None else set()
+        found[one.name] = units | undefined_values(one, objective.windows, objective.name)
+    everywhere = set.intersection(*found.values()) if found else set()
+    return {name: lacks - everywhere for name, lacks in found.items()}
 
 
 def equal_to_best(complete: Sequence[Configuration], objective: Metric, best: str) -> frozenset[str]:
@@ -113,7 +125,9 @@ def equal_to_best(complete: Sequence[Configuration], objective: Metric, best: st
     RunError
         When the scores of one cannot be compared with those of the best: they are of other windows or tasks.
     """
-    if len(complete) < 2:
+    lacking = _lacking(complete, objective)
+    complete = [one for one in complete if not lacking[one.name]]  # the others are behind
+    if len(complete) < 2 or best not in {one.name for one in complete}:
         return frozenset()
     against_best = compare(complete, baseline=best, metrics=[objective.key])
     for contrast in against_best.contrasts:

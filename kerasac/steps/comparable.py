@@ -35,6 +35,15 @@ def why_refused(base: Configuration, other: Configuration, windows: str, metric:
         return f"defined otherwise. {base.name}: {ours} {other.name}: {theirs}"
     if set(base.tasks) != set(other.tasks):
         return f"other tasks: {base.name} has {', '.join(base.tasks)}, {other.name} has {', '.join(other.tasks)}"
+    for fold, there in folds.items():
+        lacking = [_undefined_tasks(one, windows, metric, f) for one, f in ((base, fold), (other, there))]
+        if lacking[0] != lacking[1]:
+            named = "; ".join(
+                f"{one.name} has no value in {', '.join(sorted(tasks))}"
+                for one, tasks in zip((base, other), lacking, strict=True)
+                if tasks
+            )
+            return f"means over other tasks ({windows}.{metric}, {fold}): {named}"
     differing = (_other_windows(base, other, windows, fold, there) for fold, there in folds.items())
     return next((text for text in differing if text), "")
 
@@ -90,6 +99,21 @@ def _other_windows(base: Configuration, other: Configuration, windows: str, fold
                         f"{_text(y)} in {other.name}"
                     )
     return ""
+
+
+def undefined_values(one: Configuration, windows: str, metric: str) -> frozenset[tuple[str, str]]:
+    """Return units and tasks in which a metric is not defined, where it has a mean, which is over the other tasks."""
+    return frozenset(
+        (unit, task)
+        for unit, scores in one.scores.items()
+        if scores.get("windows", {}).get(windows, {}).get(metric) is not None
+        for task, sets in scores.get("tasks", {}).items()
+        if metric in sets.get(windows, {}) and sets[windows][metric] is None
+    )
+
+
+def _undefined_tasks(one: Configuration, windows: str, metric: str, fold: str) -> set[str]:
+    return {task for unit, task in undefined_values(one, windows, metric) if fold_of(unit) == fold}
 
 
 def _of_fold(configuration: Configuration, fold: str) -> list[Mapping[str, Any]]:

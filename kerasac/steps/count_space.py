@@ -55,6 +55,19 @@ def counts_of(values: npt.NDArray[Any], space: CountSpace) -> npt.NDArray[np.flo
     return np.maximum(_UNDO[space.transform](values.astype(np.float64), space.pseudocount), 0.0)
 
 
+def log1p_counts(values: npt.NDArray[Any], space: CountSpace) -> npt.NDArray[np.float64]:
+    """Return log(1 + count) of transformed counts; what is that already stays as it is, also below 0.
+
+    Raises
+    ------
+    ScoreError
+        For a transform that cannot be undone.
+    """
+    if space.transform == "log1p" or (space.transform == "log" and space.pseudocount == 1):
+        return values.astype(np.float64)
+    return np.log1p(counts_of(values, space))
+
+
 def transformed(counts: npt.NDArray[Any], space: CountSpace) -> npt.NDArray[np.float64]:
     """Transform counts as those of a file are."""
     if space.transform not in _DO:

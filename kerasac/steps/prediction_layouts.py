@@ -14,6 +14,7 @@ KERASAC_PSEUDOCOUNT = 0.001  # what kerasAC adds before its log; its files do no
 FloatArray = npt.NDArray[np.float32]
 StrArray = npt.NDArray[np.str_]
 
+_BLOCK = 65_536  # windows whose coordinates are read at a time
 _LEAST = np.finfo(np.float32).tiny  # stands for a probability of 0, whose logarithm is no number
 
 
@@ -73,9 +74,20 @@ def _counts_first(file: h5py.File, layout: Layout) -> Layout:
 
 
 def _kerasac_coordinates(file: h5py.File) -> Coordinates:
-    coords = file["coords"][:].astype(np.bytes_)
-    columns = [np.char.decode(coords[:, i], "utf-8") for i in range(3)]
-    return Coordinates(columns[0], columns[1].astype(np.int64), columns[2], _peaks(file, "is_peak", len(coords)))
+    coords = file["coords"]
+    parts = [_read_columns(coords[rows].astype(np.bytes_)) for rows in _blocks(len(coords))]
+    chrom, center, strand = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Coordinates(chrom, center, strand, _peaks(file, "is_peak", len(coords)))
+
+
+def _read_columns(coords: npt.NDArray[np.bytes_]) -> tuple[StrArray, npt.NDArray[np.int64], StrArray]:
+    chrom, center, strand = (np.char.decode(coords[:, i], "utf-8") for i in range(3))
+    return chrom, center.astype(np.int64), strand
+
+
+def _blocks(n: int) -> list[slice]:
+    """Divide rows: their text takes many times the memory of what it says."""
+    return [slice(low, low + _BLOCK) for low in range(0, max(n, 1), _BLOCK)]
 
 
 def _chrombpnet_coordinates(file: h5py.File) -> Coordinates:
@@ -90,7 +102,7 @@ def _bpnet_coordinates(file: h5py.File) -> Coordinates:
 
 def _unstranded(file: h5py.File, center: npt.NDArray[np.int64]) -> Coordinates:
     names = file["coords/coords_chrom"]
-    chrom = np.array(names.asstr()[:], dtype=np.str_)
+    chrom = np.concatenate([np.array(names.asstr()[rows], dtype=np.str_) for rows in _blocks(len(center))])
     return Coordinates(chrom, center, np.full(len(center), "."), _peaks(file, "coords/coords_peak", len(center)))
 
 

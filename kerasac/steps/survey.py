@@ -143,6 +143,7 @@ def check_model(experiment: Experiment, findings: Findings) -> tuple[Contract | 
     parameters = findings.attempt(lambda: read_parameters(model.architecture, model.parameters))
     if contract is not None and parameters is not None:
         findings.attempt(lambda: parameters.check(contract))
+        findings.attempt(lambda: _check_counts(experiment, contract))
     if contract is not None:
         findings.attempt(lambda: check_losses(experiment.loss, contract))
     if contract is not None and experiment.bias is not None:
@@ -330,3 +331,21 @@ def _warn_of_negatives(
                 f"fold {fold.index} has {there:,} negatives to train on and draws {wanted:,} an epoch, some of them "
                 "more than once; make more (kerasac-ray negatives), or lower the ratio",
             )
+
+
+def _check_counts(experiment: Experiment, contract: Contract) -> None:
+    """Refuse counts beside a profile that are not its sum: tracks, scores and other tools' files take them for that."""
+    profiles, all_counts = ([port for port in contract.outputs if port.role == role] for role in ("profile", "counts"))
+    if len(profiles) != 1 or len(all_counts) != 1:
+        return  # the model says what it needs
+    (profile,), (counts,) = profiles, all_counts
+    spec = next(spec for spec in experiment.outputs if spec.name == counts.name)
+    if spec.aggregate != "sum":
+        raise ConfigError(
+            f"outputs.{counts.name}.aggregate is {spec.aggregate}; counts beside a profile are its sum (aggregate: sum)"
+        )
+    if counts.width_bp != profile.width_bp:
+        raise ConfigError(
+            f"output {counts.name} has {counts.width_bp:,} bases, output {profile.name} {profile.width_bp:,}; counts "
+            "beside a profile are its sum: give both the same flank"
+        )

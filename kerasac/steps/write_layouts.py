@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from kerasac.cache import whole_file
 from kerasac.errors import ScoreError
-from kerasac.steps.count_space import counts_of
+from kerasac.steps.count_space import log1p_counts
 from kerasac.steps.prediction_shards import stored_chrom_sizes, write_chrom_sizes
 from kerasac.steps.predictions import PredictionFile, open_predictions
 
@@ -90,18 +90,14 @@ def _shares(file: PredictionFile, rows: slice) -> Array:
     return shares
 
 
-def _predicted_counts(file: PredictionFile, rows: slice) -> Array:
-    counts: Array = counts_of(file.logcount(rows), file)
-    return counts
-
-
 def _log1p(file: PredictionFile, rows: slice) -> Array:
-    logarithms: Array = np.log1p(_predicted_counts(file, rows)).astype(np.float32)
+    logarithms: Array = log1p_counts(file.logcount(rows), file).astype(np.float32)
     return logarithms
 
 
 def _counts_a_base(file: PredictionFile, rows: slice) -> Array:
-    counts: Array = _shares(file, rows) * _predicted_counts(file, rows)[:, None, :]
+    """Return shares times predicted counts; below 0 where a predicted log(1 + count) is, as in bpnet's own files."""
+    counts: Array = _shares(file, rows) * np.expm1(log1p_counts(file.logcount(rows), file))[:, None, :]
     return counts.astype(np.float32)
 
 

@@ -44,12 +44,12 @@ def member(folder: Path, name: str, *, n_folds: int = 3) -> Member:
     return Member(Trial(name, {"x": name}), nothing, PREPARED, units, nothing)
 
 
-def scores(value: float | None) -> str:
+def scores(value: float | None, tasks: Mapping[str, float | None] | None = None) -> str:
     return json.dumps(
         {
             "windows": {"peaks": {"jsd_distance_mean": value}},
             "n": {"peaks": {"n_windows": 10}},
-            "tasks": {},
+            "tasks": {name: {"peaks": {"jsd_distance_mean": one}} for name, one in (tasks or {}).items()},
             "definitions": {"jsd_distance_mean": "Distance; lower is better."},
         }
     )
@@ -116,6 +116,20 @@ def test_a_configuration_without_the_objective_leaves_the_verdict_to_the_others(
 def test_a_mean_that_lacks_the_difficult_fold_does_not_win(tmp_path: Path) -> None:
     found = study(tmp_path, {"whole": (0.2, 0.6, 0.2), "lacks": (0.21, None, 0.21)})
     assert found.ranked == ("whole", "lacks")
+
+
+def test_a_mean_that_lacks_a_task_does_not_win_unless_all_lack_it(tmp_path: Path) -> None:
+    values: dict[str, tuple[float, dict[str, float | None]]] = {
+        "whole": (0.5, {"t": 0.3, "u": 0.7, "never": None}),
+        "collapsed": (0.35, {"t": 0.35, "u": None, "never": None}),
+    }
+    members = [member(tmp_path, name) for name in values]
+    for one in members:
+        for unit in one.units:
+            write(unit, TUNED, score=0.1)
+            (unit.folder / VALID_SCORES).write_text(scores(*values[one.name]))
+    found = judge(tmp_path, members, tasks_of(members))
+    assert (found.ranked, found.equal) == (("whole", "collapsed"), frozenset())
 
 
 def test_no_defined_objective_at_all_is_an_error(tmp_path: Path) -> None:

@@ -83,6 +83,17 @@ def test_a_fold_where_a_metric_is_undefined_is_left_out(tmp_path: Path, base: Pa
     assert contrast.left_out == ("fold-2: not defined in b",)
 
 
+def test_a_mean_over_fewer_tasks_is_not_compared(tmp_path: Path, base: Path) -> None:
+    other = write_run(tmp_path / "b", one_seed(shifted(GAIN)))
+    for run, value in ((base, 0.5), (other, None)):
+        for path in run.glob("fold-*/seed-*/scores.json"):
+            scores = json.loads(path.read_text())
+            scores["tasks"]["u"] = {"peaks": {"counts_pearson": value}, "all": {}}
+            path.write_text(json.dumps(scores))
+    said = "means over other tasks (peaks.counts_pearson, fold-0): b has no value in u"
+    assert only(compared(base, other)).refused == said
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

@@ -45,6 +45,17 @@ def write_kerasac(path: Path, p: Predictions) -> None:
         file["lab_1"], file["pred_1"] = p.label_logcount.squeeze(), p.logcount.squeeze()
 
 
+def test_coordinates_are_the_same_whatever_is_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = made(2)
+    write_kerasac(tmp_path / "k.h5", expected)
+    for block in (1, 2, N, 10 * N):
+        monkeypatch.setattr("kerasac.steps.prediction_layouts._BLOCK", block)
+        with open_predictions(tmp_path / "k.h5") as file:
+            assert file.chrom.tolist() == expected.chrom.tolist()
+            assert file.center.tolist() == CENTER.tolist()
+            assert file.strand.tolist() == ["."] * N
+
+
 def write_counts_first(path: Path, p: Predictions) -> None:
     write_kerasac(path, p)
     with h5py.File(path, "a") as file:

@@ -215,6 +215,18 @@ CASES: dict[str, Case] = {
         SamplingError,
         r"no peak in the valid split of fold 0 \(chr4\)",
     ),
+    "counts that are no sum": (
+        nothing,
+        {"outputs": [outputs()[0], {**outputs()[1], "aggregate": "average"}]},
+        ConfigError,
+        r"outputs\.logcount\.aggregate is average; counts beside a profile are its sum",
+    ),
+    "counts of other bases than the profile's": (
+        nothing,
+        {"outputs": [outputs()[0], {**outputs()[1], "flank": 40}]},
+        ConfigError,
+        "output logcount has 80 bases, output profile 60; counts beside a profile are its sum: give both",
+    ),
     "min that nothing reaches": (
         nothing,
         {"outputs": [outputs()[0], {**outputs()[1], "min": 99}]},

@@ -23,11 +23,9 @@ def test_bpnet_files_hold_counts_a_base_and_log1p_counts(tmp_path: Path, labelle
     with h5py.File(tmp_path / "b.h5") as file:
         assert file["coords/coords_start"][0] == whole.center[0] - 3
         assert file["coords/coords_end"][0] == whole.center[0] + 3
-        expected = softmax(whole.logits.astype(float), axis=1) * np.maximum(counts, 0)[:, None]
+        expected = softmax(whole.logits.astype(float), axis=1) * counts[:, None]
         np.testing.assert_allclose(file["predictions/pred_profs"][:], expected, rtol=1e-5)
-        np.testing.assert_allclose(
-            file["predictions/pred_logcounts"][:], np.log1p(np.maximum(counts, 0)), rtol=1e-4, atol=1e-6
-        )
+        np.testing.assert_array_equal(file["predictions/pred_logcounts"][:], whole.logcount)
         assert ("predictions/true_profs" in file) == labelled
         assert file.attrs["job"] == "abc"
     with open_predictions(tmp_path / "b.h5") as file:
@@ -59,6 +57,17 @@ def test_a_file_read_again_predicts_the_same_shares_and_counts(tmp_path: Path) -
             softmax(ours.logits(rows), axis=1), softmax(theirs.logits(rows), axis=1), rtol=1e-4, atol=1e-7
         )
         np.testing.assert_allclose(np.exp(ours.logcount(rows)), np.exp(theirs.logcount(rows)), rtol=1e-4)
+
+
+def test_profiles_of_windows_without_predicted_counts_are_kept(tmp_path: Path) -> None:
+    whole = block(4)
+    whole = whole._replace(logcount=np.full_like(whole.logcount, -0.1))
+    write_blocks(tmp_path / "a.h5", [whole], 4, facts())
+    write_layout(tmp_path / "a.h5", tmp_path / "b.h5", LayoutName.BPNET, {})
+    with open_predictions(tmp_path / "b.h5") as file:
+        shares = softmax(file.logits(slice(None)), axis=1)
+        np.testing.assert_allclose(shares, softmax(whole.logits, axis=1), rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(file.logcount(slice(None)), -0.1, rtol=1e-5)
 
 
 def test_chrombpnets_layout_refuses_several_tasks(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kerasac.cli.original.commands import BY_NAME
@@ -60,9 +60,11 @@ def changed(line: str, **flags: str | None) -> str:
 class KnownFiles(Lookups):
     """Files that need not be there."""
 
-    def __init__(self, parameters: Mapping[str, str] | None = None, width_bp: int = 1000) -> None:
+    def __init__(
+        self, parameters: Mapping[str, str] | None = None, width_bp: int = 1000, *, classes: bool = True
+    ) -> None:
         self.known = parameters or {}
-        self.width_bp = width_bp
+        self.width_bp, self.classes = width_bp, classes
 
     def datasets(self, store: Path) -> tuple[str, ...]:
         return ("K562", "GM12878")
@@ -71,7 +73,10 @@ class KnownFiles(Lookups):
         return ("chr1", "chr2", "chr3")
 
     def labels(self, path: Path) -> LabelFile:
-        return LabelFile(("A", "B"), self.width_bp)
+        return LabelFile(("gc",) if path.stem == "gc" else ("A", "B"), self.width_bp)
+
+    def are_classes(self, path: Path, tasks: Sequence[str]) -> bool:
+        return self.classes
 
     def parameters(self, path: Path) -> Mapping[str, str]:
         return self.known

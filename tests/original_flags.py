@@ -80,6 +80,7 @@ FLAGS = {
         ref_fasta model_hdf5 bed_regions bed_regions_center tdb_array chrom_sizes tasks batch_size
         tdb_output_source_attribute tdb_output_flank tdb_output_aggregation tdb_output_transformation
         tdb_input_source_attribute tdb_input_flank tdb_input_aggregation tdb_input_transformation out_pickle num_threads
+        tdb_output_datasets tdb_input_datasets num_inputs num_outputs task_index chipseq tfchipseq json_string weights
     """,
     "kerasAC_bigwigs_from_deepshap": "path_to_pickle chromsizes output_dir",
     "kerasAC_form_modisco_inputs": """

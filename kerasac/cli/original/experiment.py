@@ -6,16 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kerasac.cli.original.architectures import ARCHITECTURES, Architecture, find_architecture, model_sections
 from kerasac.cli.original.bins import bin_sections
 from kerasac.cli.original.flags import Given
 from kerasac.cli.original.folds import ChosenFold, training_fold
 from kerasac.cli.original.lookups import Lookups
-from kerasac.cli.original.tracks import datasets_of, read_tracks
+from kerasac.cli.original.tracks import SEQUENCE, named_datasets, read_tracks
 from kerasac.config import Experiment, make_experiment
-from kerasac.errors import ConfigError
+from kerasac.errors import ConfigError, StoreError
 
 FOLD_FILE = "folds.json"
 _LABELS = ("output_data_path", "output_train_path", "index_data_path", "index_train_path", "data_path")
@@ -58,6 +58,7 @@ def training_translation(
         data, more = _window_sections(given, base, lookups)
     else:
         data, more = bin_sections(given, architecture.kind, base, lookups)
+        _check_classes(given, architecture, data, base, lookups)
     _check_tasks(given, data, own)
     chosen = chosen or training_fold(given, base / store if store else None, lookups)
     document = {
@@ -84,32 +85,70 @@ def _genome(given: Given) -> dict[str, str]:
     return {"fasta": given.needed("ref_fasta"), **({"chrom_sizes": sizes} if sizes else {})}
 
 
-def window_datasets(given: Given, tracks: list[dict[str, Any]], base: Path, lookups: Lookups) -> tuple[str, ...]:
-    """Return the datasets of an experiment of windows: named, by number, or all of the array, as in kerasAC."""
-    named = datasets_of(given, tracks)
-    if named:
-        return named
-    there = lookups.datasets(base / given.needed("tdb_array"))
-    places = given.texts("task_indices")
+class Datasets(NamedTuple):
+    """The datasets whose peaks are looked for, and those that tracks read that name none, in the array's order."""
+
+    peaks: tuple[str, ...]
+    tracks: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def track_sections(given: Given, base: Path, lookups: Lookups) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return store, datasets, inputs and outputs of an experiment of windows, and remarks."""
+    inputs, outputs = read_tracks(given, "input"), read_tracks(given, "output")
+    datasets = _window_datasets(given, [*inputs, *outputs], base, lookups)
+    for track in (*inputs, *outputs):
+        if track["source"] == SEQUENCE:
+            continue
+        track.setdefault("dataset", list(datasets.tracks))
+        if tuple(track["dataset"]) == datasets.peaks:
+            del track["dataset"]
+    return {
+        "store": given.needed("tdb_array"),
+        "datasets": list(datasets.peaks),
+        "inputs": [_named_first(track) for track in inputs],
+        "outputs": [_named_first(track) for track in outputs],
+    }, datasets.remarks
+
+
+def _window_datasets(given: Given, tracks: list[dict[str, Any]], base: Path, lookups: Lookups) -> Datasets:
+    """Return the datasets of an experiment of windows: named, by number, those of the tracks, or all of the array."""
+    tasks = named_datasets(given, "tasks") or _numbered(given, base, lookups)
+    partition = named_datasets(given, "tdb_partition_datasets_for_upsample")
+    of_tracks = tuple(dict.fromkeys(name for track in tracks for name in track.get("dataset", ())))
+    if not (tasks or partition or of_tracks):
+        there = _there(given, base, lookups)
+        return Datasets(there, there)
+    # A track that names its datasets has them in that order, in kerasAC too.
+    if max(len(tasks), len(partition)) < 2:
+        return Datasets(partition or tasks or of_tracks, tasks or partition or of_tracks)
     try:
-        return tuple(there[int(place)] for place in places) or there
+        there = _there(given, base, lookups)
+    except StoreError as error:
+        remark = f"--tasks: kerasAC reads them in the order of the array; put 'datasets' into that order: {error}"
+        return Datasets(partition or tasks, tasks or partition, (remark,))
+    tasks, partition = (_in_order(names, there) for names in (tasks, partition))
+    return Datasets(partition or tasks, tasks or partition)
+
+
+def _numbered(given: Given, base: Path, lookups: Lookups) -> tuple[str, ...]:
+    places = given.texts("task_indices")
+    if not places:
+        return ()
+    there = _there(given, base, lookups)
+    try:
+        return tuple(there[int(place)] for place in places)
     except (IndexError, ValueError):
         raise ConfigError(f"--task_indices {' '.join(places)}: the array has the datasets {', '.join(there)}") from None
 
 
-def track_sections(given: Given, base: Path, lookups: Lookups) -> dict[str, Any]:
-    """Return store, datasets, inputs and outputs of an experiment of windows."""
-    inputs, outputs = read_tracks(given, "input"), read_tracks(given, "output")
-    datasets = window_datasets(given, [*inputs, *outputs], base, lookups)
-    for track in (*inputs, *outputs):
-        if tuple(track.get("dataset", ())) == datasets:
-            del track["dataset"]
-    return {
-        "store": given.needed("tdb_array"),
-        "datasets": list(datasets),
-        "inputs": [_named_first(track) for track in inputs],
-        "outputs": [_named_first(track) for track in outputs],
-    }
+def _there(given: Given, base: Path, lookups: Lookups) -> tuple[str, ...]:
+    return lookups.datasets(base / given.needed("tdb_array"))
+
+
+def _in_order(names: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:
+    """Sort names by the array's order; those that it lacks come last, and are an error when it is opened."""
+    return tuple(sorted(names, key=lambda name: there.index(name) if name in there else len(there)))
 
 
 def _named_first(track: dict[str, Any]) -> dict[str, Any]:
@@ -117,13 +156,13 @@ def _named_first(track: dict[str, Any]) -> dict[str, Any]:
 
 
 def _window_sections(given: Given, base: Path, lookups: Lookups) -> tuple[dict[str, Any], list[str]]:
-    sections = track_sections(given, base, lookups)
+    sections, said = track_sections(given, base, lookups)
     bed = _bed(given)
     sampling, remarks = _regions(given, bed) if bed else _positions(given)
     ambiguous = given.text("tdb_ambig_attribute")
     sampling |= {"ambiguous": ambiguous} if ambiguous else {}
     sampling["reverse_complement"] = given.is_on("revcomp")
-    return {**sections, "sampling": sampling}, remarks
+    return {**sections, "sampling": sampling}, [*said, *remarks]
 
 
 def _positions(given: Given) -> tuple[dict[str, Any], list[str]]:
@@ -208,7 +247,7 @@ def _with_class_weights(given: Given, sections: dict[str, Any]) -> dict[str, Any
 def _architecture(given: Given) -> tuple[Architecture, Path | None]:
     file = given.text("architecture_from_file")
     if file is not None:
-        return Architecture("own", kind="classification"), Path(file)
+        return Architecture("own"), Path(file)
     return find_architecture(given.text("architecture_spec") or ""), None
 
 
@@ -233,6 +272,21 @@ def _check_kind(given: Given, architecture: Architecture, own: Path | None, *, b
     fitting = ", ".join(name for name, one in ARCHITECTURES.items() if one.profile != binned)
     name = given.text("architecture_spec")
     raise ConfigError(f"--architecture_spec {name} needs {needs}; with what is given go {fitting}")
+
+
+def _check_classes(
+    given: Given, architecture: Architecture, data: Mapping[str, Any], base: Path, lookups: Lookups
+) -> None:
+    """Refuse to classify labels that are no classes: after the training they could not be scored."""
+    train, tasks = data["labels"]["train"], data["outputs"][0]["source"]
+    if architecture.kind != "classification" or lookups.are_classes(base / train, tasks):
+        return
+    name = given.text("architecture_spec")
+    regressions = ", ".join(known for known, one in ARCHITECTURES.items() if one.kind == "regression")
+    raise ConfigError(
+        f"labels of {train} are others than 0, 1 and NaN, and --architecture_spec {name} classifies; "
+        f"take a regression: {regressions}"
+    )
 
 
 def _check_tasks(given: Given, data: Mapping[str, Any], own: Path | None) -> None:

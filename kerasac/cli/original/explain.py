@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasac.cache import with_ending
+from kerasac.cli.original.channel_order import check_channel_order
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import experiment_name, track_sections
 from kerasac.cli.original.flags import Given
@@ -39,6 +40,8 @@ def bpnet_shap_wrapper(given: Given, console: Console) -> Done:
     prefix = local_prefix(given, "out_pickle")
     rule = given.text("bed_regions_center") or "summit"
     experiment = _tracks_experiment(given, rule)
+    check_channel_order(given, experiment)
+    tasks = _task(given, experiment)
     from kerasac.genome.centering import Center
     from kerasac.interpret.heads import Head
     from kerasac.runs.interpret import InterpretRequest
@@ -53,7 +56,8 @@ def bpnet_shap_wrapper(given: Given, console: Console) -> Done:
             regions=regions,
             center=Center(rule),
             heads=(Head.COUNTS, Head.PROFILE),
-            together=True,
+            tasks=tasks,
+            together=not tasks,
             experiment=described,
             overwrite=True,
         )
@@ -63,9 +67,30 @@ def bpnet_shap_wrapper(given: Given, console: Console) -> Done:
         predict_to_file(request)
     tell(console, "no pickle is written: HDF5 files hold the same, and run no code of theirs when they are read")
     same = hint(
-        "interpret", "deepshap", "MODEL.keras", out=shortest(prefix), regions=regions, experiment="experiment.yaml"
+        "interpret",
+        "deepshap",
+        "MODEL.keras",
+        out=shortest(prefix),
+        regions=regions,
+        experiment="experiment.yaml",
+        tasks=",".join(tasks),
+        together=not tasks,
     )
     return Done(same, tuple(str(shortest(path)) for path in (*done.files, predicted)))
+
+
+def _task(given: Given, experiment: Experiment) -> tuple[str, ...]:
+    """Return the name of the task that --task_index points at; none where it is not given: all are explained."""
+    place = given.whole("task_index")
+    if place is None:
+        return ()
+    from kerasac.interpret.heads import Head, port_of
+    from kerasac.models.contract import contract_of
+
+    tasks = port_of(contract_of(experiment), Head.COUNTS).tasks
+    if not 0 <= place < len(tasks):
+        raise ConfigError(f"--task_index is {place}; the model has the tasks {', '.join(tasks)}, from 0")
+    return (tasks[place],)
 
 
 def interpret(given: Given, console: Console) -> Done:
@@ -197,7 +222,7 @@ def _tracks_experiment(given: Given, rule: str) -> Experiment:
     document: dict[str, Any] = {
         "name": experiment_name(given.needed("out_pickle")),
         "genome": {"fasta": given.needed("ref_fasta")},
-        **track_sections(given, Path(), Lookups()),
+        **track_sections(given, Path(), Lookups())[0],
         "sampling": {"regions": {"bed": given.needed("bed_regions"), "center": rule}},
     }
     return make_experiment(document, base=Path.cwd(), origin=given.command)

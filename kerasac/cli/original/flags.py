@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +29,7 @@ class Flag:
     so; ``refused`` what to do instead: giving it is an error. ``also`` are names that other versions gave it. ``reads``
     marks those that name a file or folder which must be there. With
     ``many`` it takes several values, with ``repeated`` (a list of them) each time it is given. A switch may be followed
-    by True or False, as some scripts have it.
+    by True or False, as some scripts have it; by any word with ``any_word``, where the original reads one.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Flag:
     refused: str = ""
     short: str = ""
     reads: bool = False
+    any_word: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -156,22 +158,21 @@ class Given:
 def read_flags(command: str, flags: Sequence[Flag], arguments: Sequence[str]) -> Given:
     """Read a command line; of a flag that is given twice the last one counts, as in kerasAC.
 
-    ``--flag value`` and ``--flag=value`` are the same; the word None stands for no value.
+    ``--flag value`` and ``--flag=value`` are the same; the word None stands for no value. As in kerasAC, the beginning
+    of a name that no other flag has stands for it, and a value may follow a short flag without a space.
 
     Raises
     ------
     ConfigError
-        For an unknown flag, naming the nearest known one; for values that are missing, too many or of another type; and
-        for a flag that is not offered.
+        For an unknown flag, naming the nearest known one; for a beginning that several have; for values that are
+        missing, too many or of another type; and for a flag that is not offered.
     """
     by_name = {name: flag for flag in flags for name in flag.names}
-    long = {f"-{flag.short}": f"--{flag.name}" for flag in flags if flag.short}
+    shorts = {flag.short: flag for flag in flags if flag.short}
     values: dict[str, Any] = {}
-    for name, words in _grouped(command, [long.get(word, word) for word in arguments]):
-        flag = by_name.get(name)
-        if flag is None:
-            known = [f"--{known}" for known in by_name]
-            raise ConfigError(f"{command} has no flag '--{name}'{suggest(f'--{name}', known)}")
+    for begun, words in _grouped(command, [part for word in arguments for part in _lengthened(command, word, shorts)]):
+        name = _whole_name(command, begun, by_name)
+        flag = by_name[name]
         value = _read(flag, name, words)
         if flag.refused and value not in (None, False):
             raise ConfigError(f"--{name} is not offered: {flag.refused}")
@@ -197,6 +198,40 @@ def _shown(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
+def _lengthened(command: str, word: str, shorts: Mapping[str, Flag]) -> list[str]:
+    """Return a short flag as its long one, and the value that follows it without a space."""
+    if not shorts or not re.match(r"-[^-\d.]", word):
+        return [word]
+    begun, equals, value = word[1:].partition("=")
+    fitting = [begun] if begun in shorts else [short for short in shorts if short.startswith(begun)]
+    if word[1] in shorts and begun not in shorts:
+        fitting.append(word[1])
+        value, equals = (word[2:], "=") if len(fitting) == 1 else (value, equals)
+    if len(fitting) > 1:
+        raise ConfigError(f"{command}: {word} may be {_either(f'-{short}' for short in fitting)}; give it in full")
+    return [f"--{shorts[fitting[0]].name}", *([value] if equals else [])] if fitting else [word]
+
+
+def _whole_name(command: str, begun: str, by_name: Mapping[str, Flag]) -> str:
+    """Return the name that is given, or the one that begins so; names of one flag are the same."""
+    if begun in by_name:
+        return begun
+    fitting = {flag.name: name for name, flag in by_name.items() if name.startswith(begun)}
+    if not fitting:
+        raise ConfigError(
+            f"{command} has no flag '--{begun}'{suggest(f'--{begun}', [f'--{name}' for name in by_name])}"
+        )
+    if len(fitting) > 1:
+        several = _either(f"--{name}" for name in fitting.values())
+        raise ConfigError(f"{command}: --{begun} may be {several}; give it in full")
+    return next(iter(fitting.values()))
+
+
+def _either(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}"
+
+
 def _grouped(command: str, arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield each flag's name with the words up to the next flag."""
     name, words = None, []
@@ -216,7 +251,7 @@ def _grouped(command: str, arguments: Sequence[str]) -> Iterator[tuple[str, list
 
 def _read(flag: Flag, name: str, words: Sequence[str]) -> Any:
     if flag.kind is Kind.SWITCH:
-        return _read_switch(name, words)
+        return _read_switch(flag, name, words)
     if flag.many:
         return [_converted(flag, name, word) for word in words]
     if len(words) != 1:
@@ -225,12 +260,12 @@ def _read(flag: Flag, name: str, words: Sequence[str]) -> Any:
     return None if words[0] == "None" else _converted(flag, name, words[0])
 
 
-def _read_switch(name: str, words: Sequence[str]) -> bool:
+def _read_switch(flag: Flag, name: str, words: Sequence[str]) -> bool:
     if not words:
         return True
-    if len(words) > 1 or words[0].lower() not in ("true", "false"):
+    if len(words) > 1 or (words[0].lower() not in ("true", "false") and not flag.any_word):
         raise ConfigError(f"--{name} is a switch; {' '.join(words)!r} does not belong to it")
-    return words[0].lower() == "true"
+    return words[0].lower() not in ("false", "0", "none", "")
 
 
 def _converted(flag: Flag, name: str, word: str) -> Any:

@@ -20,6 +20,8 @@ def shap_wrapper_flags() -> tuple[Flag, ...]:
         *track_flags(),
         text("chrom_sizes", idle="the array keeps the sizes of its chromosomes"),
         text("out_pickle", "--out: prefix of .counts.h5, .profile.h5 and .predictions", also=("out_prefix",)),
+        whole("task_index", "--tasks, by number; all together where it is not given"),
+        *(switch(name, idle="a model's file says which inputs it has") for name in ("chipseq", "tfchipseq")),
         whole("batch_size", idle=_BATCH),
         whole("num_threads", idle="workers are as many as help", also=("upsample_threads",)),
         text("tdb_ambig_attribute", idle="regions are explained as they are"),

@@ -75,8 +75,14 @@ def _output(given: Given) -> OutputSpec:
         above=above,
         by_chrom=given.is_on("split_output_by_chrom"),
         by_task=given.is_on("split_output_by_task"),
+        # Names of seqdataloader, which depend on the format and on whether the path is absolute.
+        chrom_last=kind == FileType.HDF5,
+        negatives_last=not given.path("outf").is_absolute(),
         overwrite=True,
     )
+
+
+_SWITCHES = ("allow_ambiguous", "split_output_by_chrom", "split_output_by_task", "store_positives_only")
 
 
 def _hint(given: Given) -> str:
@@ -86,7 +92,8 @@ def _hint(given: Given) -> str:
         given.needed("task_list"),
         out=given.text("outf"),
         **{name: given.text(name) for name in names},
-        allow_ambiguous=given.is_on("allow_ambiguous"),
+        **{name: given.is_on(name) for name in _SWITCHES},
+        store_values_above_thresh=given.number("store_values_above_thresh"),
         chroms_to_keep=given.texts("chroms_to_keep"),
         chroms_to_exclude=given.texts("chroms_to_exclude"),
         data=".",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from kerasac.cli.original.architectures import read_parameters
 from kerasac.errors import ConfigError
+
+_ROWS = 1 << 20  # of a text file at a time
 
 
 class LabelFile(NamedTuple):
@@ -51,9 +56,28 @@ class Lookups:
             start, end = (int(table.column(records, name)[0]) for name in ("START", "END"))
             return LabelFile(table.tasks, end - start)
 
+    def are_classes(self, path: Path, tasks: Sequence[str]) -> bool:
+        """Whether the labels of these tasks are 0, 1 and NaN alone."""
+        return all(bool((np.isnan(values) | np.isin(values, (0, 1))).all()) for values in _label_blocks(path, tasks))
+
     def parameters(self, path: Path) -> Mapping[str, str]:
         """Return the names and values of a table of model parameters."""
         return read_parameters(path)
+
+
+def _label_blocks(path: Path, tasks: Sequence[str]) -> Iterator[npt.NDArray[np.floating[Any]]]:
+    """Yield the labels of some tasks, (bins, tasks) at a time."""
+    from kerasac.store.labels.table import open_table
+
+    if path.suffix in (".hdf5", ".h5"):
+        with open_table(path) as table:
+            for records in table.records():
+                yield np.stack([table.column(records, task) for task in tasks], axis=1)
+        return
+    import pandas as pd
+
+    for rows in pd.read_csv(path, sep="\t", usecols=list(tasks), chunksize=_ROWS):
+        yield rows[list(tasks)].to_numpy(dtype=float)
 
 
 def _of_text(path: Path) -> LabelFile:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasac.cache import with_ending
+from kerasac.cli.original.channel_order import check_channel_order
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import experiment_name, track_sections
 from kerasac.cli.original.flags import Given
@@ -32,6 +33,7 @@ def predict_tdb(given: Given, console: Console) -> Done:
     from kerasac.genome.centering import Center
     from kerasac.runs.predict import Places, PredictRequest, predict_to_file
 
+    check_channel_order(given, experiment)
     places = find_places(given, experiment)
     model = model_file(given)
     out = with_ending(prefix, _ENDING)
@@ -54,7 +56,7 @@ def predict_tdb(given: Given, console: Console) -> Done:
 
 def predicted_document(given: Given, lookups: Lookups) -> dict[str, Any]:
     """Return the keys of an experiment whose inputs and outputs are the model's."""
-    sections = track_sections(given, Path(), lookups)
+    sections, _ = track_sections(given, Path(), lookups)  # the array is opened, and named if it is not there
     ambiguous = given.text("tdb_ambig_attribute")
     peaks = {
         "attribute": given.needed("tdb_partition_attribute_for_upsample"),
@@ -75,16 +77,14 @@ def predicted_document(given: Given, lookups: Lookups) -> dict[str, Any]:
 
 def _hint(given: Given, out: Path) -> str:
     model = Path(given.text("load_model_hdf5") or given.text("json") or "")
-    return (
-        hint(
-            "predict",
-            model.with_suffix(".keras").name,
-            out=shortest(out).with_suffix(".h5"),
-            experiment="experiment.yaml",
-            regions=given.text("bed_regions") or "peaks.narrowPeak",
-            center=None
-            if given.text("bed_regions_center") in (None, "random", "edges")
-            else given.text("bed_regions_center"),
-        )
-        + f"   # after: {hint('convert', model, model.with_suffix('.keras').name)}"
+    center = given.text("bed_regions_center")
+    ours = model if model.suffix == ".keras" else Path(model.with_suffix(".keras").name)
+    predicting = hint(
+        "predict",
+        ours,
+        out=shortest(out).with_suffix(".h5"),
+        experiment="experiment.yaml",
+        regions=given.text("bed_regions") or "peaks.narrowPeak",
+        center=None if center in ("random", "edges") else center,
     )
+    return predicting if ours == model else f"{predicting}   # after: {hint('convert', model, ours)}"

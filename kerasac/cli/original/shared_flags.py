@@ -87,7 +87,7 @@ def model_file_flags() -> list[Flag]:
             also=("model_hdf5",),
         ),
         file("weights", "weights of the architecture that --json names"),
-        file("json", "the model's architecture, as .arch"),
+        file("json", "the model's architecture, as .arch", also=("json_string",)),
         text("yaml", refused="Keras no longer reads models in YAML; name the .hdf5, or the .arch with --json"),
         switch("functional", idle="models are rebuilt from their file, whatever they are"),
         switch("squeeze_input_for_gru", idle="a model's file says the shape of its input"),
@@ -129,7 +129,7 @@ def machine_flags() -> list[Flag]:
     return [
         whole("threads", idle="windows are read by as many threads as help", default=1),
         whole("max_queue_size", idle="there is no such queue", default=100),
-        switch("use_multiprocessing", idle="there are no generator processes"),
+        switch("use_multiprocessing", idle="there are no generator processes", any_word=True),
         switch("multi_gpu", idle="GPUs that there are do the work"),
     ]
 

@@ -56,14 +56,9 @@ def read_tracks(given: Given, side: Side) -> list[dict[str, Any]]:
     return tracks
 
 
-def datasets_of(given: Given, tracks: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """Return the datasets that a command line names: whose peaks are looked for, then all others.
-
-    Without any it is the tracks' own; none where nothing names one.
-    """
-    partition = _split(given.texts("tdb_partition_datasets_for_upsample"))
-    of_tracks = [name for track in tracks for name in track.get("dataset", ())]
-    return tuple(dict.fromkeys(partition or _split(given.texts("tasks")) or of_tracks))
+def named_datasets(given: Given, name: str) -> tuple[str, ...]:
+    """Return the datasets that a flag names, with spaces or commas between them."""
+    return tuple(dict.fromkeys(_split(given.texts(name))))
 
 
 def _track(given: Given, side: Side, place: int, channels: Sequence[str]) -> dict[str, Any]:

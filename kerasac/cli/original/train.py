@@ -145,11 +145,10 @@ def _bias_model(name: str, run_folder: Path) -> Path:
     from kerasac.models.quiet_start import load_keras_quietly
 
     load_keras_quietly(gpus=True)
-    from kerasac.steps.convert import convert
+    from kerasac.steps.convert import convert_once
 
     converted = _by_content(run_folder / _BIAS_FILE, file_digest(path))
-    if not converted.exists():
-        convert(path, converted)
+    convert_once(path, converted)
     return converted
 
 

@@ -42,7 +42,8 @@ class OutputSpec:
     With ``above``, ``path`` gets the bins that are above it in some task, and ``universal_negatives.<name>`` beside it
     the coordinates of those that are at or below it in all; bins that are ambiguous in a task and above it in none are
     in neither. Labels are compared as they are stored, after the transform. Files of one chromosome or one task have
-    its name before theirs.
+    its name before theirs; with ``chrom_last`` the chromosome's is behind it, with ``negatives_last`` the word
+    ``universal_negatives``.
 
     Raises
     ------
@@ -55,6 +56,8 @@ class OutputSpec:
     above: float | None = None
     by_chrom: bool = False
     by_task: bool = False
+    chrom_last: bool = False
+    negatives_last: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -93,22 +96,27 @@ def plan_files(output: OutputSpec, grid: BinGrid, tasks: Sequence[str]) -> list[
     stretches = [("", 0, grid.total)]
     if output.by_chrom:
         bounds = zip(grid.assembly.names, grid.bounds[:-1].tolist(), grid.bounds[1:].tolist(), strict=True)
-        stretches = [(f"{chrom}.", low, high) for chrom, low, high in bounds if high > low]
+        stretches = [(chrom, low, high) for chrom, low, high in bounds if high > low]
     groups = [("", tuple(range(len(tasks))))]
     if output.by_task:
         groups = [(f"{name.replace('/', '.')}.", (i,)) for i, name in enumerate(tasks)]
     files = []
     for chrom, low, high in stretches:
         for task, columns in groups:
-            path = output.path.with_name(f"{chrom}{task}{output.path.name}")
+            path = _named(output.path.with_name(f"{task}{output.path.name}"), chrom, last=output.chrom_last)
             if output.above is None:
                 files.append(LabelFile(path, low, high, columns, columns, Rows.ALL))
             else:
-                negatives = path.with_name(f"{UNIVERSAL_NEGATIVES}.{path.name}")
+                negatives = _named(path, UNIVERSAL_NEGATIVES, last=output.negatives_last)
                 files.append(LabelFile(path, low, high, columns, columns, Rows.ABOVE))
                 files.append(LabelFile(negatives, low, high, (), columns, Rows.NOT_ABOVE))
     _check(files, overwrite=output.overwrite)
     return files
+
+
+def _named(path: Path, word: str, *, last: bool) -> Path:
+    parts = [path.name, word] if last else [word, path.name]
+    return path.with_name(".".join(filter(None, parts)))
 
 
 def _check(files: Sequence[LabelFile], *, overwrite: bool) -> None:

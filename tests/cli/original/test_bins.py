@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from binned import make_binned_files
 
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
@@ -67,3 +68,39 @@ def test_folds_leave_what_each_of_them_would(data: Path, tmp_path: Path, command
         predicted = pd.read_hdf(f"{tmp_path}/p.{fold}.predictions.0", "data")
         assert set(predicted.index.get_level_values("CHR")) == {f"chr{fold + 1}"}
     assert (tmp_path / "b.kerasac-ray" / "report.html").exists()
+
+
+OWN = """
+def getModelGivenModelOptionsAndWeightInits(args):
+    import keras
+
+    sequence, gc = keras.Input((WIDTH, 4)), keras.Input((1,))
+    seen = keras.layers.GlobalAveragePooling1D()(keras.layers.Conv1D(4, 9, activation="relu")(sequence))
+    return keras.Model([sequence, gc], keras.layers.Dense(args.num_tasks)(keras.layers.Concatenate()([seen, gc])))
+"""
+
+
+def test_own_architecture_of_values_is_trained_as_a_regression(data: Path, tmp_path: Path, command: Run) -> None:
+    table = pd.read_csv(data / "labels.tsv", sep="\t")
+    width = int(table.END[0] - table.START[0])
+    table["strong"] = np.random.default_rng(0).gamma(1, 1, len(table)).astype(np.float32)
+    table.to_csv(tmp_path / "values.tsv", sep="\t", index=False)
+    (tmp_path / "own.py").write_text(OWN.replace("WIDTH", str(width)))
+    prefix = tmp_path / "r"
+    data_flags = (
+        f"--ref_fasta {data / 'genome.fa'} --input_data_path seq {data / 'gc.tsv'} --output_data_path "
+        f"{tmp_path / 'values.tsv'} --tasks strong --num_inputs 2"
+    )
+    line = (
+        f"{data_flags} --num_tasks 1 --num_train 64 --num_valid 64 "
+        f"--batch_size 16 --epochs 1 --architecture_from_file {tmp_path / 'own.py'} --fold 1 --genome hg38 "
+        f"--model_prefix {prefix}"
+    )
+    assert command("kerasAC_train", line) == 0
+    described = yaml.safe_load((tmp_path / "r.kerasac-ray" / "experiment.yaml").read_text())
+    assert described["outputs"][0]["kind"] == "regression"
+    predicting = f"--predict_chroms chr2 --load_model_hdf5 {prefix}.hdf5 --predictions_and_labels_hdf5 {prefix}"
+    assert command("kerasAC_predict_hdf5", f"{data_flags} {predicting}") == 0
+    tables = f"--labels_hdf5 {prefix}.labels.0 --predictions_hdf5 {prefix}.predictions.0"
+    assert command("kerasAC_score", f"{tables} --performance_metrics_regression_file {tmp_path / 'scores'}") == 0
+    assert "pearsonr" in (tmp_path / "scores").read_text()

@@ -83,8 +83,8 @@ def test_what_a_flag_is_stands_on_the_page_once() -> None:
 def test_a_mistake_ends_with_one_message_and_status_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["/somewhere/kerasAC_score_bpnet", "--prediction", "p"])
+    monkeypatch.setattr("sys.argv", ["/somewhere/kerasAC_score_bpnet", "--predictons", "p"])
     with pytest.raises(SystemExit) as ended:
         entry.main()
     assert ended.value.code == 2
-    assert "has no flag '--prediction'; did you mean '--predictions'?" in capsys.readouterr().err
+    assert "has no flag '--predictons'; did you mean '--predictions'?" in capsys.readouterr().err

@@ -3,14 +3,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from original_commands import INPUTS, OUTPUTS, TRAIN, KnownFiles, changed, given
 
+from kerasac.cli.original.bins import bin_sections
 from kerasac.cli.original.experiment import training_translation
 from kerasac.cli.original.folds import ChosenFold, fold_there
+from kerasac.cli.original.lookups import Lookups
 from kerasac.config import make_experiment
-from kerasac.errors import ConfigError
+from kerasac.errors import ConfigError, StoreError
 from kerasac.genome.folds import Fold
+from kerasac.store.labels.table import append_rows, create_table
 
 BINS = (
     "--model_prefix out/bins.0 --ref_fasta genome.fa --input_data_path seq gc.hdf5 --output_data_path labels.hdf5 "
@@ -98,6 +103,30 @@ def test_a_dataset_of_its_own_stays_with_its_track():
     assert "dataset" not in made["outputs"][0]
 
 
+@pytest.mark.parametrize(("peaks", "tracks"), [("GM12878", "K562"), ("GM12878,K562", "GM12878"), ("K562", "K562")])
+def test_peaks_may_be_those_of_other_datasets_than_the_tracks(peaks: str, tracks: str):
+    made = document(changed(TRAIN, tasks=tracks, tdb_partition_datasets_for_upsample=peaks))
+    experiment = make_experiment(made, base=Path(), origin="test")
+    assert sorted(experiment.datasets) == sorted(peaks.split(","))
+    read = [experiment.track_datasets(track) for track in (*experiment.inputs[1:], *experiment.outputs)]
+    assert read == [(tracks,)] * 4
+
+
+def test_datasets_have_the_order_of_the_array_as_in_kerasac():
+    assert document(changed(TRAIN, tasks="GM12878 K562", num_tasks="4"))["datasets"] == ["K562", "GM12878"]
+
+
+def test_where_the_array_is_not_there_the_order_is_left_and_said():
+    class NoArray(KnownFiles):
+        def datasets(self, store: Path) -> tuple[str, ...]:
+            raise StoreError(f"{store} is not a TileDB array")
+
+    line = changed(TRAIN, tasks="GM12878 K562", num_tasks="4")
+    made = training_translation(given("kerasAC_train", line), NoArray())
+    assert made.document["datasets"] == ["GM12878", "K562"]
+    assert any("put 'datasets' into that order" in line for line in made.remarks)
+
+
 def test_without_names_all_datasets_of_the_array_are_read_as_in_kerasac():
     line = changed(TRAIN, tasks=None, num_tasks="4")
     assert document(line)["datasets"] == ["K562", "GM12878"]
@@ -143,7 +172,7 @@ def test_bins_have_the_width_of_their_file():
     made = document(BINS)
     assert made["inputs"] == [
         {"name": "sequence", "source": "seq", "flank": 500},
-        {"name": "values", "source": ["A", "B"], "file": "gc.hdf5"},
+        {"name": "values", "source": ["gc"], "file": "gc.hdf5"},
     ]
     assert made["outputs"] == [{"name": "labels", "source": ["A", "B"], "kind": "classification"}]
     assert (made["labels"], made["model"]["architecture"]) == ({"train": "labels.hdf5"}, "basset")
@@ -152,6 +181,68 @@ def test_bins_have_the_width_of_their_file():
 def test_columns_of_each_file_are_named_by_its_place():
     made = document(f"{BINS} --tasks A gc")
     assert (made["outputs"][0]["source"], made["inputs"][1]["source"]) == (["A"], ["gc"])
+
+
+@pytest.mark.parametrize("tasks", ["A B", "A,B", "B A", "A,B gc"])
+@pytest.mark.parametrize("command", ["kerasAC_train", "kerasAC_cross_validate"])
+def test_tasks_of_bins_may_have_spaces_or_commas_between_them(command: str, tasks: str):
+    line = f"{changed(BINS, num_inputs=None, fold=None, genome='hg38')} --tasks {tasks} --num_tasks 2"
+    chosen = ChosenFold(Fold(0, ("chr1",), ("chr2",), ("chr3",)), "kerasac-10")
+    made = training_translation(given(command, line), KnownFiles(), chosen=chosen).document
+    assert made["outputs"][0]["source"] == tasks.removesuffix(" gc").replace(",", " ").split()
+    assert made["inputs"][1]["source"] == ["gc"]
+
+
+def test_tasks_that_are_predicted_may_have_spaces_between_them():
+    line = "--output_data_path labels.hdf5 --input_data_path gc.hdf5 seq --tasks A B"
+    sections, _ = bin_sections(given("kerasAC_predict_hdf5", line), "classification", Path(), KnownFiles())
+    assert (sections["outputs"][0]["source"], sections["inputs"][0]["source"]) == (["A", "B"], ["gc"])
+
+
+def test_a_task_that_the_labels_lack_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"labels\.hdf5 has no task 'AA'; did you mean 'A'"):
+        document(f"{BINS} --tasks AA")
+
+
+def test_a_share_of_positive_bins_needs_no_thresholds():
+    made = document(f"{BINS} --train_upsample 0.3 --valid_upsample 0.01")
+    assert made["sampling"]["bins"] == {"thresholds": [1.0], "ratios": [0.3], "valid_ratios": [0.01]}
+    assert document(f"{BINS} --train_upsample 0.3")["sampling"]["bins"] == {"thresholds": [1.0], "ratios": [0.3]}
+    assert any("--train_upsample 0.3" in line for line in remarks(f"{BINS} --train_upsample 0.3"))
+    for flags in ("--valid_upsample 0.01", "--upsample_ratio_list_train 0.3 0.2"):
+        with pytest.raises(ConfigError, match="give --train_upsample one"):
+            document(f"{BINS} {flags}")
+
+
+@pytest.mark.parametrize(("classes", "kind"), [(True, "classification"), (False, "regression")])
+def test_labels_say_what_an_architecture_of_a_file_is_trained_for(classes: bool, kind: str):
+    line = changed(BINS, architecture_spec=None, architecture_from_file="own.py")
+    made = training_translation(given("kerasAC_train", line), KnownFiles(classes=classes))
+    assert made.document["outputs"][0]["kind"] == kind
+    assert any(f"--architecture_from_file: a {kind}, as the labels of labels.hdf5" in line for line in made.remarks)
+
+
+def test_labels_that_are_no_classes_are_not_classified():
+    with pytest.raises(ConfigError, match="take a regression: functional_regression, "):
+        training_translation(given("kerasAC_train", BINS), KnownFiles(classes=False))
+    line = changed(BINS, architecture_spec="functional_basset_regression_1D")
+    made = training_translation(given("kerasAC_train", line), KnownFiles(classes=False)).document
+    assert made["outputs"][0]["kind"] == "regression"
+
+
+@pytest.mark.parametrize("ending", ["tsv", "hdf5"])
+def test_labels_other_than_classes_are_seen(tmp_path: Path, ending: str):
+    path = tmp_path / f"labels.{ending}"
+    table = pd.DataFrame({"CHR": "chr1", "START": [0, 50, 100], "END": [50, 100, 150], "A": [0, 1, np.nan], "B": 0.5})
+    if ending == "tsv":
+        table.to_csv(path, sep="\t", index=False)
+    else:
+        values = table[["A", "B"]].to_numpy(np.float32)
+        chrom, start, end = (table[name].to_numpy() for name in ("CHR", "START", "END"))
+        with create_table(path, ["A", "B"], ["chr1"], {}) as file:
+            append_rows(file, chrom.astype("S"), start, end, values)
+    assert Lookups().are_classes(path, ["A"])
+    assert not Lookups().are_classes(path, ["B"])
 
 
 def test_shares_of_bins_are_those_of_the_parts_above_the_first():

@@ -76,6 +76,27 @@ def test_regions_have_contributions_and_predictions(explained: Path, peaks: Path
         assert file["pred_0"].shape == file["lab_0"].shape == (5, 60, 2)
 
 
+def test_task_index_explains_that_task(
+    explained: Path, trained: Any, peaks: Path, tmp_path: Path, command: Run
+) -> None:
+    line = f"{trained.tracks} --model_hdf5 {trained.file('hdf5')} --bed_regions {peaks} --bed_regions_center summit"
+    for place in (0, 1):
+        assert (
+            command(
+                "kerasAC_bpnet_shap_wrapper", f"{line} --task_index={place} --chipseq --out_pickle {tmp_path}/{place}"
+            )
+            == 0
+        )
+    found = []
+    for prefix in (tmp_path / "0", tmp_path / "1", explained):
+        with h5py.File(f"{prefix}.counts.h5") as file:
+            found.append(file["hyp_scores"][:])
+    assert np.abs(found[0] - found[1]).max() > 1e-4
+    np.testing.assert_allclose((found[0] + found[1]) / 2, found[2], atol=1e-5)  # of all tasks, the mean
+    with pytest.raises(ConfigError, match="--task_index is 2; the model has the tasks plus, minus"):
+        command("kerasAC_bpnet_shap_wrapper", f"{line} --task_index 2 --out_pickle {tmp_path / 'x'}")
+
+
 def test_bigwigs_hold_the_contributions_of_the_bases(explained: Path, tmp_path: Path, command: Run) -> None:
     assert command("kerasAC_bigwigs_from_deepshap", f"--path_to_pickle {explained} --output_dir {tmp_path / 'w'}") == 0
     assert sorted(path.name for path in (tmp_path / "w").iterdir()) == [

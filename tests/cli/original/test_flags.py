@@ -42,6 +42,27 @@ def test_short_flags_are_their_long_ones():
     assert "--table, -t TEXT" in help_text("tool", "does it", flags)
 
 
+def test_a_beginning_that_one_flag_has_is_that_flag():
+    given = read("--epo", "3", "--data", "a", "--rev", "--ratio", "0.5", "--source=x")
+    assert (given.whole("epochs"), given.texts("tasks"), given.texts("sources")) == (3, ("a",), ("x",))
+    assert (given.is_on("revcomp"), given.number("ratio"), given.has("ratios")) == (True, 0.5, False)
+
+
+@pytest.mark.parametrize("word", ["-mfile", "-m=file", "-m file"])
+def test_a_value_may_follow_a_short_flag_without_a_space(word: str):
+    flags = (text("motifs", short="m"), number("least", short="tt"), number("trim", short="th"))
+    assert read_flags("tool", flags, word.split()).text("motifs") == "file"
+    assert read_flags("tool", flags, ["--least", "-.5"]).number("least") == -0.5
+    with pytest.raises(ConfigError, match="-t may be -tt or -th; give it in full"):
+        read_flags("tool", flags, ["-t", "1"])
+
+
+@pytest.mark.parametrize(("word", "on"), [("0", False), ("1", True), ("yes", True), ("False", False)])
+def test_a_switch_that_the_original_reads_takes_any_word(word: str, on: bool):
+    flags = (switch("use_multiprocessing", any_word=True),)
+    assert read_flags("tool", flags, ["--use_multiprocessing", word]).is_on("use_multiprocessing") is on
+
+
 def test_the_word_none_is_no_value():
     assert read("--array", "None").text("array") is None
 
@@ -72,6 +93,8 @@ def test_flag_without_meaning_gives_one_line():
         (["--epochs", "many"], "--epochs is 'many'; it takes a whole number"),
         (["--epochs"], "--epochs takes one value; there is none"),
         (["--epochs", "1", "2"], "'2' is too many"),
+        (["--ratio_", "1"], "no flag '--ratio_'"),
+        (["--rat", "1"], "--rat may be --ratio or --ratios; give it in full"),
         (["--revcomp", "twice"], "--revcomp is a switch; 'twice' does not belong to it"),
         (["--kind", "summmit"], "--kind is 'summmit'; did you mean 'summit'"),
         (["--pickle", "p"], "--pickle is not offered: name a table"),

@@ -10,11 +10,17 @@ import numpy as np
 import pandas as pd
 import pyBigWig
 import pytest
+from original_commands import given
 from scipy.special import logit
 
+from kerasac.cli.original.labels import _output
 from kerasac.errors import ConfigError, ScoreError
+from kerasac.genome.assembly import Assembly
 from kerasac.steps.binned_predictions import BinnedPredictions, labels_path, predictions_path, write_binned_predictions
+from kerasac.store.labels.bins import BinGrid
+from kerasac.store.labels.outputs import plan_files
 from kerasac.store.labels.read import BinLabels
+from kerasac.store.labels.spec import BinShape
 
 Run = Callable[..., int]
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -142,6 +148,21 @@ def test_labels_are_those_of_the_table_of_tasks(
     assert text["K562"].sum() > 0
     with pytest.raises(ConfigError, match="pkl"):
         command("genomewide_labels", f"{line} --outf {tmp_path / 'l.pkl'} --output_type pkl")
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        ("--outf l.hdf5 --output_type hdf5 --split_output_by_chrom", ["l.hdf5.chr1", "l.hdf5.chr2"]),
+        ("--outf l.tsv.gz --output_type gzip --split_output_by_chrom", ["chr1.l.tsv.gz", "chr2.l.tsv.gz"]),
+        ("--outf p.tsv.gz --output_type gzip --store_positives_only", ["p.tsv.gz", "p.tsv.gz.universal_negatives"]),
+        ("--outf /p.tsv.gz --output_type gzip --store_positives_only", ["p.tsv.gz", "universal_negatives.p.tsv.gz"]),
+    ],
+)
+def test_label_files_have_seqdataloaders_names(flags: str, names: list[str]) -> None:
+    output = _output(given("genomewide_labels", flags))
+    grid = BinGrid(Assembly(("chr1", "chr2"), (5000, 5000)), BinShape(200, 50, 400, 400))
+    assert sorted(file.path.name for file in plan_files(output, grid, ["K562"])) == names
 
 
 def test_scores_of_bins_have_kerasacs_rows(bins: Path, tmp_path: Path, command: Run) -> None:

@@ -12,6 +12,7 @@ from original_commands import given
 from tiny import ASSEMBLY
 
 from kerasac.cli.original.models import model_file
+from kerasac.cli.original.predict_tdb import _hint
 from kerasac.errors import ConfigError
 
 pytestmark = pytest.mark.keras
@@ -61,6 +62,20 @@ def test_windows_are_all_peak_positions_of_the_test_chromosomes(predicted: Any, 
     assert {row[0] for row in found["coords"].tolist()} == {b"chr2"}
     assert [int(row[1]) for row in found["coords"].tolist()] == summits(trained.data, "chr2")
     np.testing.assert_allclose(found["lab_1"], np.log(found["lab_0"].sum(axis=1) + 0.001), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("--load_model_hdf5 old/m.keras", "kerasac-ray predict old/m.keras --out"),
+        ("--load_model_hdf5 m.hdf5", "# after: kerasac-ray convert m.hdf5 m.keras"),
+        ("--json m.arch --weights m.weights", "# after: kerasac-ray convert m.arch m.keras"),
+    ],
+)
+def test_hint_converts_what_is_no_keras_file_yet(model: str, said: str) -> None:
+    hint = _hint(given("kerasAC_predict_tdb", model), Path("p.predictions"))
+    assert said in hint
+    assert ("convert" in said) == ("convert" in hint)
 
 
 def test_windows_outside_the_range_of_labels_are_left_out(predicted: Any) -> None:

@@ -212,6 +212,13 @@ def test_unknown_or_no_chromosomes_are_an_error(folder: Path, options: dict[str,
         build(folder, "x.tsv", options=options)
 
 
+def test_names_of_chromosomes_and_negatives_may_come_last(folder: Path) -> None:
+    report = build(folder, "x.tsv", by_chrom=True, above=0.0, chrom_last=True, negatives_last=True)
+    assert sorted(path.name for path in report.files) == [
+        f"x.tsv.{chrom}{rest}" for chrom in ("chr1", "chr2") for rest in ("", ".universal_negatives")
+    ]
+
+
 def test_name_that_says_no_format_is_an_error() -> None:
     with pytest.raises(StoreError, match=r"the name labels\.pkl does not say its format; end it in \.hdf5"):
         OutputSpec(Path("labels.pkl"))

@@ -25,7 +25,10 @@ def export(
     ] = False,
     corrected: Annotated[bool, typer.Option("--corrected", help="The unit's model without the enzyme's bias.")] = False,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="All models of a run as one: the mean of logits and of log counts.")
+        bool,
+        typer.Option(
+            "--ensemble", help="All finished units of a run as one model: the mean of logits and of log counts."
+        ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:

@@ -36,6 +36,7 @@ def export_model(
     *,
     one_hot: bool = False,
     probabilities: Collection[str] = (),
+    log_rates: Collection[str] = (),
     overwrite: bool = False,
 ) -> float:
     """Write a trained model as ``.keras`` of stock Keras, as a SavedModel folder, or its weights alone.
@@ -69,7 +70,7 @@ def export_model(
     else:
         from kerasac.models.ensemble import ensemble
 
-        model = ensemble(models, probabilities=probabilities)
+        model = ensemble(models, probabilities=probabilities, log_rates=log_rates)
     out.parent.mkdir(parents=True, exist_ok=True)
     if form == ExportFormat.WEIGHTS:
         return _save_weights(model, out)

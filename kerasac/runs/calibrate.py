@@ -85,7 +85,7 @@ def _attempt(prepared: Prepared | None, unit: Unit) -> CalibratedUnit:
 
 
 def _calibrate(prepared: Prepared, unit: Unit) -> Calibration:
-    """Fit on the validation windows, judge on the test windows, write the diagram and then the file."""
+    """Fit on the validation windows, judge on the labelled test windows, write the diagram and then the file."""
     test, values = _test(prepared, unit), _values(prepared)
     valid = _valid(prepared, unit)
     fitted = Calibration(
@@ -98,8 +98,11 @@ def _calibrate(prepared: Prepared, unit: Unit) -> Calibration:
         values=values,
     )
     judgement = judge(fitted, test)
-    title = f"{prepared.experiment.name}, fold {unit.fold.index}, seed {unit.seed}"
-    write_figures(unit.folder, {"reliability": reliability_diagram(judgement, title=title)})
+    if judgement.tasks:
+        title = f"{prepared.experiment.name}, fold {unit.fold.index}, seed {unit.seed}"
+        write_figures(unit.folder, {"reliability": reliability_diagram(judgement, title=title)})
+    else:
+        logger.warning("%s: no test window has a label, so its calibration is not judged and not drawn", unit.name)
     calibration = replace(fitted, judged=judgement.to_dict())
     write_calibration(unit.folder / CALIBRATION, calibration)
     return calibration

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from kerasac.cache import remove
 from kerasac.config import Experiment
-from kerasac.errors import RunError
+from kerasac.errors import RunError, ScoreError
 from kerasac.runs.cluster_nodes import check_experiment_on_nodes
 from kerasac.runs.heartbeat import heartbeat
 from kerasac.runs.launch import UnitAllotment, launch
@@ -165,9 +165,13 @@ def _sum_up(units: Sequence[Unit], tracker: Tracker, run_folder: Path, outcome: 
     done = [unit for unit in units if is_done(unit.folder)]
     for unit in done:
         finish(unit, tracker)
-    summary = summarize(run_folder) if done else None
-    write_report(run_folder)
     missing = [unit for unit in units if unit not in done]
+    try:
+        summary = summarize(run_folder) if done else None
+    except ScoreError:  # of units that were scored by other definitions
+        tracker.close(finished=not missing, metrics={})
+        raise
+    write_report(run_folder)
     for unit in missing:
         if unit.name not in outcome.failures:
             tracker.interrupt(unit)

@@ -39,7 +39,14 @@ _LOOKED_FOR: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "chrombpnet": ("logs/*_params.tsv", "*_params.tsv", "logs/*.args.json", "*.args.json"),
+    "chrombpnet": (
+        "logs/*chrombpnet*_params.tsv",
+        "*chrombpnet*_params.tsv",
+        "logs/*_params.tsv",
+        "*_params.tsv",
+        "logs/*.args.json",
+        "*.args.json",
+    ),
     "bpnet": (
         "config.gin.json",
         "note_params.json",
@@ -138,11 +145,14 @@ def _found(folder: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def _parameters(paths: Iterable[Path]) -> dict[str, Any]:
-    """Return the parameters of all files; of those that several hold, the first one's."""
+    """Return the parameters of all files; what a later one says otherwise is named by it: ``bias.filters``."""
     parameters: dict[str, Any] = {}
     for path in paths:
+        stem = _clean(re.sub(r"_?(model_|data_)?params$", "", path.stem))
         for name, value in _flat(_document(path)):
-            parameters.setdefault(_clean(name), value)
+            name = _clean(name)
+            if str(parameters.setdefault(name, value)) != str(value):
+                parameters.setdefault(f"{stem}.{name}" if stem else name, value)
     return parameters
 
 

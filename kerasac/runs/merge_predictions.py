@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kerasac.cache import remove
+from kerasac.errors import RunError
 from kerasac.genome.assembly import Assembly
 from kerasac.runs.trained import Trained
 from kerasac.steps.binned_predictions import write_binned_predictions
@@ -21,9 +22,18 @@ Files = Mapping[tuple[int, ...], list[Path]]
 Calibrations = Mapping[Path, Calibration | None]
 
 
-def merge_predictions(trained: Trained, out: Path, layout: LayoutName, *, corrected: bool, calibrated: bool) -> int:
-    """Write the test predictions of all folds, seeds averaged, to one file (of bins, prefix); returns their number."""
-    files = trained.prediction_files(corrected=corrected)
+def merge_predictions(trained: Trained, out: Path, layout: LayoutName, *, calibrated: bool) -> int:
+    """Write the test predictions of all folds, seeds averaged, to one file (of bins, prefix); returns their number.
+
+    Raises
+    ------
+    ConfigError
+        When a model has predicted nothing yet.
+    RunError
+        When two folds test on a chromosome.
+    """
+    _check_tested_once(trained)
+    files = trained.prediction_files()
     calibrations: Calibrations = _calibrations(trained) if calibrated else dict.fromkeys(trained.models)
     if trained.is_binned:
         return _merge_bins(trained, out, files, calibrations)
@@ -74,6 +84,19 @@ def _merge_profiles(trained: Trained, out: Path, layout: LayoutName, files: File
     finally:
         remove(whole)
     return n_windows
+
+
+def _check_tested_once(trained: Trained) -> None:
+    """Folds that test on one chromosome may have chosen other windows on it, so their files have no average."""
+    tested: dict[str, int] = {}
+    for fold in (unit.fold for unit in trained.units):
+        for chrom in fold.test:
+            if tested.setdefault(chrom, fold.index) != fold.index:
+                raise RunError(
+                    f"folds {tested[chrom]} and {fold.index} both test on {chrom}, whose windows would be there twice; "
+                    "say where to predict (--regions, --chroms or --genome averages the models), or name units of one "
+                    "fold"
+                )
 
 
 def _calibrations(trained: Trained) -> dict[Path, Calibration | None]:

@@ -210,9 +210,7 @@ def _merge(trained: Trained, request: PredictRequest, calibrated: bool) -> Predi
     out = predictions_path(request.out) if trained.is_binned else request.out
     if out.exists() and not request.overwrite:
         raise RunError(f"{out} is there already; choose another --out, or --overwrite")
-    n_windows = merge_predictions(
-        trained, request.out, request.layout, corrected=request.corrected, calibrated=calibrated
-    )
+    n_windows = merge_predictions(trained, request.out, request.layout, calibrated=calibrated)
     left_out = {f"units of the run, not finished ({', '.join(trained.unfinished)})": len(trained.unfinished)}
     return Predicted(
         out,

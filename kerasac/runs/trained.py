@@ -22,6 +22,7 @@ from kerasac.steps.calibration import CALIBRATION
 from kerasac.steps.prediction_data import open_reading
 
 _MODEL = "model.keras"
+_PREDICTED = {_MODEL: PREDICTIONS, CORRECTED: CORRECTED_PREDICTIONS}
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,33 @@ class Trained:
         found = {path: path.with_name(CALIBRATION) for path in self.models if path.name == _MODEL}
         return {path: calibration for path, calibration in found.items() if calibration.is_file()}
 
-    def prediction_files(self, *, corrected: bool) -> dict[tuple[int, ...], list[Path]]:
+    def prediction_files(self) -> dict[tuple[int, ...], list[Path]]:
         """Return the files of test predictions of each fold, by the places of the models that made them.
 
         Of bins: their prefixes.
+
+        Raises
+        ------
+        ConfigError
+            For a model whose unit predicted nothing with it.
         """
-        name = BINNED_PREFIX if self.is_binned else (CORRECTED_PREDICTIONS if corrected else PREDICTIONS)
         by_fold: dict[int, list[int]] = {}
         for i, unit in enumerate(self.units):
             by_fold.setdefault(unit.fold.index, []).append(i)
-        return {tuple(places): [self.units[i].folder / name for i in places] for places in by_fold.values()}
+        return {tuple(places): [self._predicted_by(self.models[i]) for i in places] for places in by_fold.values()}
 
     def assembly(self) -> Assembly:
         """Return the chromosomes of the experiment's array."""
         return open_reading(self.experiment).assembly
+
+    def _predicted_by(self, model: Path) -> Path:
+        names = {_MODEL: BINNED_PREFIX} if self.is_binned else _PREDICTED
+        if model.name not in names:
+            raise ConfigError(
+                f"{model} is not one of the models that its unit predicted with ({', '.join(names)}); say where it is "
+                "to predict: --regions, --chroms or --genome"
+            )
+        return model.with_name(names[model.name])
 
     def _output(self, role: str) -> Port:
         found = [port for port in self.contract.outputs if port.role == role]
@@ -109,17 +123,20 @@ def open_trained(sources: Sequence[Path], experiment: Path | None, *, corrected:
     RunError
         When a source is neither.
     """
-    loose = [source for source in sources if source.is_file() and not (source.parent / MARKER).is_file()]
-    for source in loose:
+    files = [source for source in sources if source.is_file()]
+    for source in files:
         if source.suffix != ".keras":
             raise ConfigError(
                 f"{source} is no model; name a run, a unit of it, or a .keras file (`kerasac-ray convert` makes one of "
                 "other formats)"
             )
+        if corrected and source.name != CORRECTED:
+            raise ConfigError(f"{source} is one model; --corrected goes with a run or a unit, which has {CORRECTED}")
+    loose = [source for source in files if not (source.parent / MARKER).is_file()]
     if loose and len(loose) < len(sources):
         raise ConfigError(f"{loose[0]} is of no run, {sources[0]} may be; predict with one kind at a time")
     if loose:
-        return _of_files(tuple(path.resolve() for path in loose), experiment, corrected)
+        return _of_files(tuple(path.resolve() for path in loose), experiment)
     if experiment is not None:
         raise ConfigError(f"{sources[0]} is of a run, which keeps its experiment; leave out --experiment")
     runs = [open_run(source.parent if source.is_file() else source) for source in sources]
@@ -150,9 +167,7 @@ def groups_by_chrom(trained: Trained, assembly: Assembly, *, held_out: bool) -> 
     return [tuple(i for i, unit in enumerate(trained.units) if chrom in unit.fold.test) for chrom in assembly.names]
 
 
-def _of_files(paths: tuple[Path, ...], experiment: Path | None, corrected: bool) -> Trained:
-    if corrected:
-        raise ConfigError(f"{paths[0]} is one model; --corrected goes with a run or a unit, which has {CORRECTED}")
+def _of_files(paths: tuple[Path, ...], experiment: Path | None) -> Trained:
     if experiment is None:
         raise ConfigError(
             f"{paths[0]} is of no run, so nothing says what goes in and comes out: add --experiment FILE, whose inputs "

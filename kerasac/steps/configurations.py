@@ -19,7 +19,7 @@ from kerasac.steps.summary import Summary, read_units, summarize_units
 
 Kind = Literal["profile windows", "bins of classes", "bins of values"]
 
-_FOLD = re.compile(r"(?i)fold[._-]?(\d+)")
+_FOLD = re.compile(r"(?i)(?<![a-z0-9])fold[._-]?(\d+)(?![a-z0-9])")  # not of kfold5, scaffold1
 _UNIT = re.compile(r"fold-\d+/seed-\d+")
 _ENDINGS = (".summary.txt", "_metrics.json", ".json", ".txt")
 _INCIDENTAL = ("name", "compute", "tracking")  # keys of an experiment that do not change its models
@@ -72,9 +72,9 @@ def read_configurations(paths: Sequence[Path]) -> tuple[Configuration, ...]:
     """Read what each path holds; units of one run that are named one by one are one configuration.
 
     A path is a run folder, a folder or file of one unit's scores.json, a summary of kerasAC or chrombpnet, or a table
-    of those (see :func:`kerasac.steps.aggregate.read_file_table`). In the names of other tools' files, ``fold_3``,
-    ``fold3`` and the like say the fold. A run without any scores is kept, without units; configurations of the same
-    name are told apart by the folders they lie in.
+    of those (see :func:`kerasac.steps.aggregate.read_file_table`). In the paths of other tools' files, the last
+    ``fold_3``, ``fold3`` and the like says the fold. A run without any scores is kept, without units; configurations of
+    the same name are told apart by the folders they lie in.
 
     Raises
     ------
@@ -129,13 +129,14 @@ def _file_part(path: Path) -> _Part:
         unit = f"{path.parent.parent.name}/{path.parent.name}"
         is_unit = _UNIT.fullmatch(unit) is not None
         return _Part(path.parents[2] if is_unit else path.parent, {unit if is_unit else path.parent.name: scores})
-    found = _FOLD.search(str(path))
-    home = Path(_FOLD.sub("fold", str(path)))
+    fold = next(iter(_FOLD.findall(str(path))[::-1]), None)  # the last: a run's name may have one too
+    # A file may name its fold twice, as fold_0/out.fold0.summary.txt does.
+    home = Path(_FOLD.sub(lambda found: "fold" if found[1] == fold else found[0], str(path)))
     for ending in _ENDINGS:
         if home.name.endswith(ending):
             home = home.with_name(home.name.removesuffix(ending))
             break
-    return _Part(home, {f"fold-{found[1]}" if found else path.name: scores})
+    return _Part(home, {path.name if fold is None else f"fold-{fold}": scores})
 
 
 def _listed_part(row: Listed, table: Path) -> _Part:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kerasac.config import Experiment
 from kerasac.errors import RunError
 from kerasac.models.contract import contract_of
 from kerasac.models.export import ExportFormat, export_model
+from kerasac.models.loss_names import label_loss
+from kerasac.models.new_file import check_new
 from kerasac.models.own_model import is_own
 from kerasac.models.registry import read_parameters, register_classes
 from kerasac.steps.card import run_experiment, write_card
@@ -15,6 +21,8 @@ from kerasac.steps.summary import unit_order
 from kerasac.steps.unit_names import unit_name
 
 MODEL, CORRECTED, MARKER = "model.keras", "model_corrected.keras", "unit.json"
+
+logger = logging.getLogger(__name__)
 
 
 class Exported(NamedTuple):
@@ -38,8 +46,8 @@ def export(
 ) -> Exported:
     """Write a unit's model, or a ``.keras`` file, as :func:`export_model` does; a unit's gets a card beside it.
 
-    ``corrected`` takes a unit's model without the enzyme's bias. ``ensemble`` takes all units of a run's folder as one
-    model, the average of theirs.
+    ``corrected`` takes a unit's model without the enzyme's bias. ``ensemble`` takes the finished units of a run's
+    folder as one model, the average of theirs (:func:`kerasac.models.ensemble.ensemble`); a warning names the others.
 
     Raises
     ------
@@ -65,17 +73,45 @@ def export(
 def _export_ensemble(
     run: Path, out: Path, form: ExportFormat, *, one_hot: bool, corrected: bool, overwrite: bool
 ) -> Exported:
+    check_new(out, form.ending, overwrite=overwrite)
     name = CORRECTED if corrected else MODEL
-    paths = sorted(run.glob(f"fold-*/seed-*/{name}"), key=lambda path: unit_order(unit_name(path.parent)))
+    folders = sorted(run.glob("fold-*/seed-*"), key=lambda folder: unit_order(unit_name(folder)))
+    paths = [folder / name for folder in folders if _is_done(folder) and (folder / name).is_file()]
     if not paths or not (run / "experiment.yaml").is_file():
-        raise RunError(f"{run} is not the folder of a run with a {name}; --ensemble joins all models of one")
+        raise RunError(
+            f"{run} is not the folder of a run with a finished unit that has a {name}; --ensemble joins those of one"
+        )
+    experiment, members = run_experiment(run), [unit_name(path.parent) for path in paths]
+    unfinished = [unit for unit in _promised(run, experiment, folders) if unit not in members]
+    if unfinished:
+        logger.warning("units of the run, not finished, are left out: %s", ", ".join(unfinished))
     _register_own(paths[0].parent)
-    contract = contract_of(run_experiment(run))
-    probabilities = [port.name for port in contract.outputs if port.role == "classification"]
-    difference = export_model(paths, out, form, one_hot=one_hot, probabilities=probabilities, overwrite=overwrite)
-    members = [unit_name(path.parent) for path in paths]
+    ports = contract_of(experiment).outputs
+    difference = export_model(
+        paths,
+        out,
+        form,
+        one_hot=one_hot,
+        probabilities=[port.name for port in ports if port.role == "classification"],
+        log_rates=[port.name for port in ports if experiment.labels and label_loss(experiment.loss, port) == "poisson"],
+        overwrite=overwrite,
+    )
     card = write_card(paths[0].parent, _card_path(out, form), one_hot=one_hot, corrected=corrected, members=members)
     return Exported(run, out, card, difference)
+
+
+def _is_done(unit: Path) -> bool:
+    """Whether a unit is trained, predicted and scored; its model is there before that."""
+    marker = unit / MARKER
+    return marker.is_file() and json.loads(marker.read_text(encoding="utf-8")).get("state") == "done"
+
+
+def _promised(run: Path, experiment: Experiment, begun: Sequence[Path]) -> list[str]:
+    """Name the units that the fold table and the seeds promise, and those that were begun."""
+    table = run / "folds.json"
+    folds = json.loads(table.read_text(encoding="utf-8")) if table.is_file() else ()
+    promised = {f"fold-{fold}/seed-{seed}" for fold in folds for seed in experiment.seeds}
+    return sorted(promised | set(map(unit_name, begun)), key=unit_order)
 
 
 def _card_path(out: Path, form: ExportFormat) -> Path:

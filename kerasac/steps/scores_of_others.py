@@ -35,9 +35,15 @@ _BPNET_LITE_SMOOTHING = Smoothing(7.0, 81, "constant")
 def write_kerasac(folder: Path, predictions: Scorable, scores: Scores, *, title: str) -> list[Path]:
     """Write ``kerasac.<task>.summary.txt`` and ``kerasac.<task>.jsd.txt``, tasks by number, of all scored windows.
 
-    Source: kerasAC, ``bpnet_performance_metrics``. As there, the trials of the multinomial are exp(observed log
-    count), a window without counts has a likelihood (its trials are the pseudocount) but no distance, and
-    pseudoreplicates are compared as log(1 + count). Windows are in the order of the file.
+    Source: kerasAC, ``bpnet_performance_metrics``. As there, counts are compared in the space of the file, the trials
+    of the multinomial are exp(observed log count), a window without counts has a likelihood (its trials are the
+    pseudocount) but no distance, and pseudoreplicates are compared as log(1 + count). Of a file whose transform is not
+    the natural logarithm the trials are the observed counts. Windows are in the order of the file.
+
+    Raises
+    ------
+    ScoreError
+        When the transform of the counts cannot be undone.
     """
     order = np.argsort(scores.rows)
     rows = scores.rows[order]
@@ -46,7 +52,7 @@ def write_kerasac(folder: Path, predictions: Scorable, scores: Scores, *, title:
     ]
     paths = []
     for task, name in enumerate(predictions.tasks):
-        jsd, nll = scores.profiles[name].jsd, _kerasac_nll(scores, task)
+        jsd, nll = scores.profiles[name].jsd, _kerasac_nll(scores, task, predictions)
         ceiling = None if scores.ceiling is None else scores.ceiling.jsd[:, task]
         summary = _kerasac_summary(scores, task, jsd, nll, ceiling)
         lines = ["\t".join(["Title", *summary]), "\t".join([title, *(str(value) for value in summary.values())])]
@@ -142,9 +148,10 @@ def _kerasac_summary(
     }
 
 
-def _kerasac_nll(scores: Scores, task: int) -> Floats:
-    """Likelihoods whose trials are exp(observed log count), also of windows without counts."""
-    trials = np.exp(scores.observed[:, task])
+def _kerasac_nll(scores: Scores, task: int, predictions: Scorable) -> Floats:
+    """Likelihoods whose trials are the window's count (of logarithms exp of it), also of windows without counts."""
+    observed = scores.observed[:, task]
+    trials = np.exp(observed) if predictions.transform in ("log", "log1p") else counts_of(observed, predictions)
     counts = scores.profiles[scores.task_names[task]].counts
     found = _own_trials(scores, task) + gammaln(counts + 1) - gammaln(trials + 1)
     return np.where(counts > 0, found, -gammaln(trials + 1))

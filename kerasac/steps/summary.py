@@ -144,8 +144,15 @@ def read_units(run_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def summarize_units(units: Mapping[str, Mapping[str, Any]]) -> Summary:
-    """Summarise scores that have been read, by unit."""
-    return Summary(_collect(units), tuple(units), _definitions(units))
+    """Summarise scores that have been read, by unit.
+
+    Raises
+    ------
+    ScoreError
+        When a metric is defined otherwise in one unit than in another.
+    """
+    definitions = _definitions(units)
+    return Summary(_collect(units), tuple(units), definitions)
 
 
 def headline(summary: Summary) -> tuple[HeadlineRow, ...]:
@@ -229,9 +236,17 @@ def _value(scores: Mapping[str, Any], windows: str, metric: str) -> float | None
 
 
 def _definitions(units: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Definitions by metric; refuses units that were scored by different ones, as their numbers have no mean."""
     found: dict[str, str] = {}
-    for scores in units.values():
-        found.update(scores.get("definitions", {}))
+    first: dict[str, str] = {}
+    for unit, scores in units.items():
+        for metric, words in scores.get("definitions", {}).items():
+            if found.setdefault(metric, words) != words:
+                raise ScoreError(
+                    f"{metric} is defined otherwise in {first[metric]} ({found[metric]}) than in {unit} ({words}), so "
+                    "there is no mean; `kerasac-ray score RUN --overwrite` scores all units of a run anew"
+                )
+            first.setdefault(metric, unit)
     return found
 
 

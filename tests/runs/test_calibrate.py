@@ -17,6 +17,7 @@ from kerasac.runs.calibrate import calibrate
 from kerasac.runs.unit import Unit
 from kerasac.steps.calibrate import Labelled
 from kerasac.steps.calibration import Isotonic, read_calibration
+from kerasac.steps.plots.reliability import reliability_diagram
 from kerasac.steps.predictions import Predictions, write_predictions
 from kerasac.steps.prepare import prepare
 from kerasac.steps.prepared import Prepared
@@ -152,6 +153,18 @@ def test_a_unit_without_predictions_is_said_before_its_model_is_loaded(run_folde
     (run_folder / "fold-0" / "seed-1" / "predictions.h5").unlink()
     assert "predictions.h5 does not exist" in calibrate(run_folder)[0].error
     assert predicted == list(UNITS[1:])
+
+
+def test_without_a_labelled_test_window_the_calibration_is_kept_and_not_judged(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nothing = Labelled("counts", TASKS, np.full((3, 2), np.nan, np.float32), np.zeros((3, 2), np.float32))
+    monkeypatch.setattr(module, "_test", lambda *_: nothing)
+    monkeypatch.setattr(module, "reliability_diagram", reliability_diagram)
+    units = calibrate(run_folder)
+    assert [unit.error for unit in units] == ["", "", ""]
+    assert "fold-0/seed-1: no test window has a label" in caplog.text
+    assert read_calibration(units[0].path).judged["tasks"] == {}
 
 
 @pytest.mark.ray

@@ -93,6 +93,13 @@ def test_parameters_epochs_and_metrics_of_chrombpnet(tmp_path: Path) -> None:
     assert "auxiliary/data_unstranded.bw" not in names
 
 
+def test_parameters_of_the_bias_model_are_named_by_their_file(tmp_path: Path) -> None:
+    write(chrombpnet(tmp_path), {"logs/bias_model_params.tsv": "filters\t128\ncounts_loss_weight\t12.3\n"})
+    found = read_foreign_run(tmp_path).parameters
+    assert (found["filters"], found["bias.filters"]) == ("512", "128")
+    assert "bias.counts_loss_weight" not in found, "it is the same"
+
+
 def test_log_of_bpnet_lite_is_by_iteration(tmp_path: Path) -> None:
     found = read_foreign_run(bpnet_lite(tmp_path))
     assert found.kind == "bpnet"

@@ -144,6 +144,19 @@ def test_chrombpnet_metrics_are_read_by_window_set(tmp_path: Path) -> None:
     assert value(found, "all", "counts_pearson") == {"fold-0": None, "fold-1": None}
 
 
+@pytest.mark.parametrize("above", ["kfold5/atac", "runs.fold-5/atac", "scaffold1", "10fold2"])
+def test_the_last_fold_of_a_path_is_the_models(tmp_path: Path, above: str) -> None:
+    paths = [chrombpnet(tmp_path / above / f"fold_{k}/evaluation/fold_{k}.chrombpnet_metrics.json") for k in (0, 1)]
+    (found,) = read(*paths)
+    assert list(found.scores) == ["fold-0", "fold-1"]
+    assert found.path == tmp_path / above / "fold/evaluation/fold.chrombpnet"
+
+
+def test_words_that_hold_fold_are_no_fold(tmp_path: Path) -> None:
+    paths = [chrombpnet(tmp_path / f"scaffold{k}/model_metrics.json") for k in (1, 2)]
+    assert [one.name for one in read(*paths)] == ["scaffold1/model", "scaffold2/model"]
+
+
 def test_a_table_of_files_names_configurations_by_its_columns(tmp_path: Path) -> None:
     """Source of the table: kerasAC, helpers/aggregate_summaries.py, ``--summary_stats_file``."""
     for name in ("a", "b", "c"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,26 @@ def test_kerasacs_windows_are_in_the_order_of_the_file_with_empty_ones_as_it_has
     halves = [np.log1p(half.sum(axis=1)[:, 0]) for half in Halves().read(predictions)]
     assert found["PseudorepPearson"] == pytest.approx(pearsonr(*halves).statistic)
     assert found["PseudorepSpearman"] == pytest.approx(spearmanr(*halves).statistic)
+
+
+@pytest.mark.parametrize(
+    ("transform", "forward"),
+    [("none", lambda counts: counts), ("log10", lambda counts: np.log10(counts + 1)), ("asinh", np.arcsinh)],
+)
+def test_kerasacs_trials_are_counts_whatever_the_transform(
+    tmp_path: Path, transform: str, forward: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    predictions = simulate(n=8, tasks=("cuts",))
+    counts = predictions.label_profile[:, :, 0].astype(float)
+    observed = forward(counts.sum(axis=1, keepdims=True))
+    stated = dataclasses.replace(predictions, label_logcount=observed, transform=transform)
+    summary, windows = write_kerasac(tmp_path, stated, score(stated), title="t")
+    logits = predictions.logits[:, :, 0].astype(float)
+    nll = -gammaln(counts.sum(axis=1) + 1) + gammaln(counts + 1).sum(axis=1)
+    nll -= (counts * log_softmax(logits, axis=1)).sum(axis=1)
+    np.testing.assert_allclose(pd.read_csv(windows, sep="\t", skiprows=1, header=None)[4], nll, atol=1e-2)
+    (found,) = pd.read_csv(summary, sep="\t").to_dict("records")
+    assert found["MSE"] == pytest.approx(np.mean((predictions.logcount - observed) ** 2)), "in the space of the file"
 
 
 @pytest.mark.shared

@@ -118,6 +118,18 @@ def test_without_a_mean_profile_the_floor_is_the_uniform_profile(tmp_path: Path)
     assert (row.floor_label, row.floor) == ("uniform profile", 0.68)
 
 
+def test_units_that_were_scored_by_other_definitions_have_no_mean(tmp_path: Path) -> None:
+    for fold in range(3):
+        write_unit(tmp_path, f"fold-{fold}/seed-1", {"a": 0.5})
+    path = tmp_path / "fold-2/seed-1/scores.json"
+    path.write_text(path.read_text().replace("An a.", "Another a."))
+    with pytest.raises(
+        ScoreError, match=r"a is defined otherwise in fold-0/seed-1 \(An a\.\) than in fold-2/seed-1 .*score RUN"
+    ):
+        summarize(tmp_path)
+    assert not (tmp_path / "summary.json").exists()
+
+
 def test_a_run_without_scores_and_a_broken_file_are_named(tmp_path: Path) -> None:
     with pytest.raises(ScoreError, match="has no fold-"):
         summarize(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny import make_tiny_files
 
-SLOWEST = ("test_chaos.py", "test_mirror.py", "test_study.py", "test_launch.py")  # minutes each
+LONG = ("test_launch.py", "test_mirror.py", "test_study.py")  # minutes each
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -20,9 +20,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, so that no worker is left alone with one at the end."""
+    """Put the longest file first, beside those that leave the cores to it; no worker is to end alone with a long one."""
     heavy = {item.path for item in items if item.get_closest_marker("ray") or item.get_closest_marker("keras")}
-    items.sort(key=lambda item: (item.path.name not in SLOWEST, item.path not in heavy))
+
+    def place(item: pytest.Item) -> int:
+        if item.path.name == "test_chaos.py":
+            return 0
+        return (2 if item.path.name in LONG else 3) if item.path in heavy else 1
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

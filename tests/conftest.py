@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest file first, beside those that leave the cores to it; no worker is to end alone with a long one."""
+    """Put the longest file first, beside those that leave the cores to it; no worker ends alone with a long one."""
     heavy = {item.path for item in items if item.get_closest_marker("ray") or item.get_closest_marker("keras")}
 
     def place(item: pytest.Item) -> int:

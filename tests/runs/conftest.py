@@ -27,6 +27,7 @@ def ray_cluster(_own_cache: None) -> Iterator[dict[str, float]]:
         for key, value in QUIET.items():
             patch.setenv(key, value)
         patch.setenv("PYTHONDONTWRITEBYTECODE", "")
+        patch.setenv("RAY_worker_niceness", "0")  # other tests run beside these
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # a unit that ran in this process has hidden the GPUs
         ray.init(
             address="local",  # not whatever else runs on this machine

@@ -113,6 +113,7 @@ def machines(data: Path) -> Iterator[Machines]:
         for key, value in QUIET.items():
             patch.setenv(key, value)
         patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_worker_niceness", "0")  # other tests run beside it
         folder = Path(name)
         sampling = {"regions": None, "negatives": None, "peaks": {"attribute": "peak", "ratio": 0.7}}
         changes = {

@@ -13,7 +13,7 @@ from kerasac.config import Experiment
 from kerasac.errors import RunError
 from kerasac.runs.status import VERDICT
 from kerasac.runs.study_members import Members
-from kerasac.runs.study_page import level_text
+from kerasac.runs.study_page import level_text, write_verdict
 from kerasac.runs.study_tasks import StudyTasks
 from kerasac.runs.study_verdict import compared_metrics, equal_to_best, ranked_by, validated
 from kerasac.runs.unit import read_marker
@@ -154,11 +154,7 @@ def withdraw_verdict(folder: Path) -> None:
     """Mark the verdict of an earlier command as one that does not know of what is done now."""
     path = folder / VERDICT
     if path.exists():
-        _write_verdict(folder, {**json.loads(path.read_text(encoding="utf-8")), "withdrawn": True})
-
-
-def _write_verdict(folder: Path, document: Mapping[str, Any]) -> None:
-    write_whole(folder / VERDICT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        write_verdict(folder, {**json.loads(path.read_text(encoding="utf-8")), "withdrawn": True})
 
 
 def write_outcome(study: Study, winner: Experiment | None) -> None:
@@ -186,6 +182,6 @@ def write_outcome(study: Study, winner: Experiment | None) -> None:
         "stopped": study.stopped,
         "over_budget": study.over_budget,
     }
-    _write_verdict(study.folder, document)
+    write_verdict(study.folder, document)
     if study.comparison is not None:
         write_comparison(study.comparison, study.folder)

@@ -110,7 +110,12 @@ def write_tested(study: Study) -> None:
     write_study_page(page, study.folder, study.comparison)
     verdict = json.loads((study.folder / VERDICT).read_text(encoding="utf-8"))
     test = {metric: MetricSummary(values).mean for metric, values in (page.test or {}).items()}
-    write_whole(study.folder / VERDICT, json.dumps({**verdict, "test": test}, indent=1, ensure_ascii=False) + "\n")
+    write_verdict(study.folder, {**verdict, "test": test})
+
+
+def write_verdict(folder: Path, document: Mapping[str, Any]) -> None:
+    """Write what a study found, for other programs."""
+    write_whole(folder / VERDICT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def _tested(winner: Path) -> dict[str, Any]:

@@ -52,10 +52,14 @@ def test_sentence(result: StudyResult) -> str:
     """Say what the scores are of, and whether the winner was scored on test."""
     if result.also_tested:
         others = " and ".join(result.also_tested)
-        winner = "The winner has not been" if result.test is None else "The winner was, too"
+        said = (
+            "The winner has not been; to score it too is to look at the test chromosomes twice"
+            if result.test is None
+            else "The winner was, too. So the test chromosomes were looked at more than once"
+        )
+        was = "was" if len(result.also_tested) == 1 else "were"
         return (
-            f"{others} {'was' if len(result.also_tested) == 1 else 'were'} scored on the test chromosomes before more "
-            f"was tried. {winner}. Say so where you report it: the test chromosomes were looked at more than once."
+            f"{others} {was} scored on the test chromosomes before more was tried. {said}: say so where you report it."
         )
     if result.test is None:
         return "No model has been scored on the test chromosomes of its fold: score the winner there once, at the end."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -58,23 +58,29 @@ def outputs_of(prefix: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdigit())
 
 
-def write_binned_predictions(prefix: Path, predictions: BinnedPredictions, *, output: int = 0) -> None:
+def write_binned_predictions(
+    prefix: Path, predictions: BinnedPredictions, *, output: int = 0, numbered: bool = False
+) -> None:
     """Write ``<prefix>.labels.<output>`` and ``<prefix>.predictions.<output>``, each a pandas table ``data``.
 
-    Both or neither: the predictions appear last, and old ones go before new labels come.
+    Columns are the tasks, or with ``numbered`` the integers 0, 1, … of ``kerasAC_predict_hdf5``. Both files or neither
+    are written: the predictions appear last, and old ones go before new labels come.
     """
     labels, kind = predictions.labels, predictions.kind
     facts = {"kerasac_version": __version__, "output": output, "kind": kind}
+    columns = range(len(labels.tasks)) if numbered else labels.tasks
     path = predictions_path(prefix, output)
     # Left in reverse: the labels are renamed first.
     with whole_file(path) as beside_predictions, whole_file(labels_path(prefix, output)) as beside_labels:
-        _write(beside_labels, labels, labels.values, {**labels.settings, "holds": "labels", **facts})
-        _write(beside_predictions, labels, predictions.predicted, {"holds": "predictions", **facts})
+        _write(beside_labels, labels, columns, labels.values, {**labels.settings, "holds": "labels", **facts})
+        _write(beside_predictions, labels, columns, predictions.predicted, {"holds": "predictions", **facts})
         path.unlink(missing_ok=True)
 
 
 def read_binned_predictions(prefix: Path, *, output: int = 0) -> BinnedPredictions:
     """Read the two files of ours or of kerasAC's ``kerasAC_predict_hdf5``.
+
+    Tasks have the names of the file that names them; numbered columns are those of the other in their order.
 
     Raises
     ------
@@ -90,13 +96,21 @@ def read_binned_predictions(prefix: Path, *, output: int = 0) -> BinnedPredictio
     labels = read_labels(labels_path(prefix, output))
     with open_table(path) as table:
         kind = table.settings.get("kind")
+        if _numbered(labels.tasks) and len(table.tasks) == len(labels.tasks):
+            labels = replace(labels, tasks=table.tasks)
         return BinnedPredictions(labels, _predicted(table, labels, path), kind if kind in get_args(Kind) else None)
 
 
-def _write(path: Path, labels: BinLabels, values: npt.NDArray[np.float32], settings: dict[str, Any]) -> None:
+def _write(
+    path: Path,
+    labels: BinLabels,
+    columns: Sequence[str] | Sequence[int],
+    values: npt.NDArray[np.float32],
+    settings: dict[str, Any],
+) -> None:
     chroms = np.array([chrom.encode() for chrom in labels.chroms])
     step = max(1, _WRITE_CELLS // len(labels.tasks))
-    with create_table(path, labels.tasks, labels.chroms, settings) as table:
+    with create_table(path, columns, labels.chroms, settings) as table:
         for low in range(0, len(labels), step):
             rows = slice(low, low + step)
             append_rows(table, chroms[labels.chrom_index[rows]], labels.start[rows], labels.end[rows], values[rows])
@@ -104,7 +118,7 @@ def _write(path: Path, labels: BinLabels, values: npt.NDArray[np.float32], setti
 
 def _predicted(table: OpenTable, labels: BinLabels, path: Path) -> npt.NDArray[np.float32]:
     """Read the predictions of these labels, (n, n_tasks)."""
-    if table.tasks != labels.tasks:
+    if table.tasks != labels.tasks and not (_numbered(table.tasks) and len(table.tasks) == len(labels.tasks)):
         raise ScoreError(f"{path} has tasks {', '.join(table.tasks)}, its labels {', '.join(labels.tasks)}")
     if len(table.dataset) != len(labels):
         raise ScoreError(f"{path} has {len(table.dataset):,} bins, its labels {len(labels):,}; predict again")
@@ -112,9 +126,13 @@ def _predicted(table: OpenTable, labels: BinLabels, path: Path) -> npt.NDArray[n
     for low, records in _pieces(table):
         rows = slice(low, low + len(records))
         _check_same_bins(table, records, labels, rows, path)
-        for i, task in enumerate(labels.tasks):
+        for i, task in enumerate(table.tasks):
             values[rows, i] = table.column(records, task)
     return values
+
+
+def _numbered(tasks: Sequence[str]) -> bool:
+    return list(tasks) == [str(i) for i in range(len(tasks))]
 
 
 def _pieces(table: OpenTable) -> Iterator[tuple[int, npt.NDArray[np.void]]]:

@@ -26,12 +26,13 @@ def write_predicted_bins(
     starts: IntArray,
     ends: IntArray,
     parts: Iterable[npt.NDArray[np.float32]],
-    tasks: Sequence[str],
+    tasks: Sequence[str] | Sequence[int],
     settings: Mapping[str, Any],
 ) -> None:
     """Write ``<prefix>.predictions.0``, a pandas table ``data``, of windows without labels.
 
-    ``chrom``, ``starts`` and ``ends`` have shape (n,), ``parts`` are (m, n_tasks) each and n rows together.
+    ``chrom``, ``starts`` and ``ends`` have shape (n,), ``parts`` are (m, n_tasks) each and n rows together. Numbered
+    tasks are integer columns.
     """
     names, at = np.unique(chrom).tolist(), 0
     facts = {"holds": "predictions", "kerasac_version": __version__, "output": 0, **settings}

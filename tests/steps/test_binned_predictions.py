@@ -59,6 +59,29 @@ def test_pandas_reads_the_tables_as_kerasacs(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame.to_numpy(), values)
 
 
+def test_numbered_columns_are_integers_in_pandas(tmp_path: Path) -> None:
+    pytest.importorskip("tables", reason="pandas reads HDF5 by it")
+    write_binned_predictions(tmp_path / "test", MADE, numbered=True)
+    for name, values in (("labels", LABELS.values), ("predictions", PREDICTED)):
+        frame = pd.read_hdf(tmp_path / f"test.{name}.0", "data")
+        assert isinstance(frame, pd.DataFrame)
+        assert all(isinstance(column, int | np.integer) for column in frame.columns)
+        for i in (0, 1):
+            np.testing.assert_array_equal(frame[i].to_numpy(), values[:, i])
+    assert read_binned_predictions(tmp_path / "test").labels.tasks == ("0", "1")
+
+
+@pytest.mark.parametrize("named", ["labels", "predictions"])
+def test_numbered_columns_have_the_names_of_the_other_file(tmp_path: Path, named: str) -> None:
+    write_binned_predictions(tmp_path / "test", MADE, numbered=True)
+    write_binned_predictions(tmp_path / "other", MADE)
+    (tmp_path / f"other.{named}.0").replace(tmp_path / f"test.{named}.0")
+    read = read_binned_predictions(tmp_path / "test")
+    assert read.labels.tasks == LABELS.tasks
+    np.testing.assert_array_equal(read.predicted, PREDICTED)
+    np.testing.assert_array_equal(read.labels.values, LABELS.values)
+
+
 @pytest.mark.parametrize("columns", [[0, 1], ["K562", "GM12878"]])
 def test_kerasacs_own_tables_are_read(tmp_path: Path, columns: list[Any]) -> None:
     pytest.importorskip("tables", reason="pandas writes HDF5 by it")

@@ -34,17 +34,19 @@ def calibrate(given: Given, console: Console) -> Done:
         axis=1,
     )
     out = given.path("outf")
-    write_table(out, bins.labels, mapped.astype(np.float32), "classification" if classes else "regression")
+    kind = "classification" if classes else "regression"
+    write_table(out, bins.labels, mapped.astype(np.float32), kind, numbered=True)
     return Done(hint("calibrate", "RUN") + "   # on the validation chromosomes of each fold of a run", (str(out),))
 
 
-def write_table(out: Path, labels: Any, values: npt.NDArray[np.float32], kind: str) -> None:
-    """Write a table of values of the bins of labels."""
+def write_table(out: Path, labels: Any, values: npt.NDArray[np.float32], kind: str, *, numbered: bool) -> None:
+    """Write a table of values of the bins of labels; its columns are their tasks, or numbers as in kerasAC."""
     from kerasac.steps.binned_predictions import predictions_path
     from kerasac.steps.predicted_bins import write_predicted_bins
 
     beside = out.with_name(f".{out.name}")
-    write_predicted_bins(beside, labels.chrom, labels.start, labels.end, [values], labels.tasks, {"kind": kind})
+    columns = range(len(labels.tasks)) if numbered else labels.tasks
+    write_predicted_bins(beside, labels.chrom, labels.start, labels.end, [values], columns, {"kind": kind})
     predictions_path(beside).replace(out)
 
 

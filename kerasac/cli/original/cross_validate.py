@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,20 +65,23 @@ def _folds(given: Given) -> list[Fold]:
 
 
 def _write_predictions(given: Given, unit: Unit) -> list[Path]:
-    """Copy a fold's tables of test bins, and write its scores, where they are asked for."""
+    """Write a fold's tables of test bins under kerasAC's names, and its scores, where they are asked for."""
     from kerasac.cli.original.score_bins import write_scores
     from kerasac.runs.unit_scores import BINNED_PREFIX
-    from kerasac.steps.binned_predictions import labels_path, predictions_path, read_binned_predictions
+    from kerasac.steps.binned_predictions import (
+        labels_path,
+        predictions_path,
+        read_binned_predictions,
+        write_binned_predictions,
+    )
 
-    made = unit.folder / BINNED_PREFIX
+    bins = read_binned_predictions(unit.folder / BINNED_PREFIX)
     written = []
     if given.has("predictions_and_labels_hdf5"):
         named = local_prefix(given, "predictions_and_labels_hdf5")
         prefix = with_ending(named, str(unit.fold.index))
-        for path_of in (labels_path, predictions_path):
-            shutil.copyfile(path_of(made), path_of(prefix))
-            written.append(path_of(prefix))
-    bins = read_binned_predictions(made)
+        write_binned_predictions(prefix, bins, numbered=not given.has("tasks"))
+        written += [labels_path(prefix), predictions_path(prefix)]
     assert bins.kind is not None, "the files of a unit say what they are"
     names = [
         *given.texts("performance_metrics_classification_file"),

@@ -50,11 +50,12 @@ def predict_hdf5(given: Given, console: Console) -> Done:
     found = _of_its_kind(predict_bins(_loaded(path, prepared), prepared, windows), values=values)
     if n_outside:
         tell(console, f"left out: {n_outside:,} bins whose window would leave its chromosome")
+    numbered = not given.has("tasks")
     if not logits and not values:
-        write_binned_predictions(prefix, found)
+        write_binned_predictions(prefix, found, numbered=numbered)
         written = [labels_path(prefix), predictions_path(prefix)]
     else:
-        written = _write_for_calibration(prefix, found, logits=logits)
+        written = _write_for_calibration(prefix, found, logits=logits, numbered=numbered)
         tell(console, "no calibrated predictions are written: fit on other bins, with kerasAC_calibrate")
     same = hint("predict", "RUN", out=shortest(prefix)) + "   # the test bins of all folds of a run"
     return Done(same, tuple(str(shortest(path)) for path in written))
@@ -133,7 +134,7 @@ def _of_its_kind(found: BinnedPredictions, *, values: bool) -> BinnedPredictions
     return replace(found, kind="classification" if classes else "regression")
 
 
-def _write_for_calibration(prefix: Path, found: BinnedPredictions, *, logits: bool) -> list[Path]:
+def _write_for_calibration(prefix: Path, found: BinnedPredictions, *, logits: bool, numbered: bool) -> list[Path]:
     """Write labels, and logits or values, under kerasAC's names."""
     from kerasac.cli.original.calibrate import write_table
     from kerasac.steps.binned_predictions import labels_path
@@ -143,5 +144,5 @@ def _write_for_calibration(prefix: Path, found: BinnedPredictions, *, logits: bo
     values = logits_of(found.predicted).astype(np.float32) if logits else found.predicted
     paths = [labels_path(prefix), with_ending(prefix, f"predictions.{ending}.0")]
     for path, table in zip(paths, (found.labels.values, values), strict=True):
-        write_table(path, found.labels, table, kind)
+        write_table(path, found.labels, table, kind, numbered=numbered)
     return paths

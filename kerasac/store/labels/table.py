@@ -33,12 +33,12 @@ _READ_BYTES = 1 << 26
 
 @contextmanager
 def create_table(
-    path: Path, tasks: Sequence[str], chroms: Sequence[str], settings: Mapping[str, object]
+    path: Path, tasks: Sequence[str] | Sequence[int], chroms: Sequence[str], settings: Mapping[str, object]
 ) -> Iterator[h5py.Dataset]:
     """Create a file and yield its table, to append to.
 
     Labels of tasks are float32, indexed by chromosome, start and end. Without tasks these three are plain columns, as
-    in seqdataloader's universal negatives.
+    in seqdataloader's universal negatives. Columns of numbered tasks are integers in pandas.
     """
     chrom_bytes = max(_CHROM_BYTES, *(len(chrom.encode()) for chrom in chroms))
     chrom, position = ("CHR", f"S{chrom_bytes}"), "<i8"
@@ -168,7 +168,7 @@ def _fields(group: h5py.Group, table: h5py.Dataset) -> tuple[dict[str, Field], l
     return fields, [str(name) for name in order]
 
 
-def _group_facts(tasks: Sequence[str], dtype: np.dtype[Any]) -> dict[str, object]:
+def _group_facts(tasks: Sequence[str] | Sequence[int], dtype: np.dtype[Any]) -> dict[str, object]:
     columns = [name for name in dtype.names or () if name != "index"]
     facts: dict[str, object] = {
         "pandas_type": "frame_table",
@@ -186,7 +186,7 @@ def _group_facts(tasks: Sequence[str], dtype: np.dtype[Any]) -> dict[str, object
     return facts | ({"levels": list(INDEX)} if tasks else {})
 
 
-def _field_facts(tasks: Sequence[str], dtype: np.dtype[Any]) -> dict[str, object]:
+def _field_facts(tasks: Sequence[str] | Sequence[int], dtype: np.dtype[Any]) -> dict[str, object]:
     facts: dict[str, object] = {"index_kind": "integer", "TITLE": ""}
     for i, name in enumerate(dtype.names or ()):
         facts[f"FIELD_{i}_NAME"] = name

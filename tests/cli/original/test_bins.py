@@ -44,11 +44,13 @@ def test_bins_are_trained_predicted_and_scored(data: Path, tmp_path: Path, comma
     labels, predicted = (pd.read_hdf(f"{prefix}.{kind}.0", "data") for kind in ("labels", "predictions"))
     table = pd.read_csv(data / "labels.tsv", sep="\t").set_index(["CHR", "START", "END"]).loc[["chr2"]]
     assert labels.index.equals(predicted.index)
+    assert list(labels.columns) == list(predicted.columns) == [0, 1]  # kerasAC's, without --tasks
     np.testing.assert_array_equal(labels.to_numpy(), table.to_numpy(dtype=np.float32))
     assert ((predicted > 0) & (predicted < 1)).all(axis=None)
-    logits = f"{line} --load_model_hdf5 {prefix}.hdf5 --calibrate_classification"
+    logits = f"{line} --load_model_hdf5 {prefix}.hdf5 --calibrate_classification --tasks strong peak"
     assert command("kerasAC_predict_hdf5", logits) == 0
     found = pd.read_hdf(f"{prefix}.predictions.logits.0", "data")
+    assert list(found.columns) == ["strong", "peak"]
     np.testing.assert_allclose(1 / (1 + np.exp(-found.to_numpy())), predicted.to_numpy(), atol=1e-5)
 
 
@@ -67,6 +69,7 @@ def test_folds_leave_what_each_of_them_would(data: Path, tmp_path: Path, command
         assert list(table.columns) == ["strong", "peak"]
         predicted = pd.read_hdf(f"{tmp_path}/p.{fold}.predictions.0", "data")
         assert set(predicted.index.get_level_values("CHR")) == {f"chr{fold + 1}"}
+        assert list(predicted.columns) == [0, 1]
     assert (tmp_path / "b.kerasac-ray" / "report.html").exists()
 
 

@@ -191,13 +191,18 @@ def test_calibrated_classes_are_right_on_average(bins: Path, tmp_path: Path, com
     from kerasac.steps.binned_predictions import read_binned_predictions
 
     read = read_binned_predictions(bins)
-    write_table(tmp_path / "logits", read.labels, logit(read.predicted).astype(np.float32), "classification")
+    write_table(
+        tmp_path / "logits", read.labels, logit(read.predicted).astype(np.float32), "classification", numbered=True
+    )
     line = f"--preacts {tmp_path / 'logits'} --labels {labels_path(bins)} --outf {tmp_path / 'out'}"
     assert command("kerasAC_calibrate", f"{line} --calibrate_classification") == 0
     found = pd.read_hdf(tmp_path / "out", "data")
     labels = read.labels.values
     np.testing.assert_allclose(found.to_numpy()[1:].mean(axis=0), np.nanmean(labels[1:], axis=0), atol=0.02)
-    assert list(found.columns) == ["A", "B"]
+    assert list(found.columns) == [0, 1]  # kerasAC's, whatever its labels are called
+    tables = f"--labels_hdf5 {labels_path(bins)} --predictions_hdf5 {tmp_path / 'out'}"
+    assert command("kerasAC_score", f"{tables} --performance_metrics_classification_file {tmp_path / 's'}") == 0
+    assert list(pd.read_csv(tmp_path / "s", sep="\t", index_col=0).columns) == ["A", "B"]
     with pytest.raises(ConfigError, match="give one of"):
         command("kerasAC_calibrate", line)
 

@@ -23,13 +23,13 @@ from kerasac.interpret.both_strands import ends_of
 from kerasac.interpret.model_average import ModelSet, averages
 from kerasac.runs.interpreted import ALL, check_chroms, effects_of, held_out_models, used_models
 from kerasac.runs.records import finished, write_record
-from kerasac.runs.sharded import Progress, finish_shards, parts_folder
+from kerasac.runs.sharded import JobRequest, Progress, finish_shards, parts_folder
 from kerasac.runs.trained import Trained, open_trained
 from kerasac.steps.prediction_data import Reading, open_reading
 
 
 @dataclass(frozen=True)
-class AblationRequest:
+class AblationRequest(JobRequest):
     """What is asked for. ``out`` is a prefix; ``n`` the number of shuffles that each region is replaced by.
 
     ``held_out_only``: only by the models that did not train on a region's chromosome.
@@ -41,11 +41,6 @@ class AblationRequest:
     n: int = 20
     held_out_only: bool = False
     seed: int = 0
-    experiment: Path | None = None
-    fasta: Path | None = None
-    corrected: bool = False
-    workers: int | None = None
-    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.n < 1 or self.seed < 0:
@@ -144,11 +139,4 @@ def _ablate(request: AblationRequest, job: AblationJob, sets: list[ModelSet], pr
         write_facts()
         write_ablation(out, job, [(models, averages(job, models)) for models in sets])  # last: it stands for the whole
 
-    return finish_shards(
-        job,
-        finish,
-        what=f"ablation to {request.out.name}",
-        workers=request.workers,
-        overwrite=request.overwrite,
-        progress=progress,
-    )
+    return finish_shards(job, finish, request, what=f"ablation to {request.out.name}", progress=progress)

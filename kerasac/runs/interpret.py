@@ -17,7 +17,7 @@ from kerasac.interpret.heads import Head, Target, heads_of, targets_of, task_nam
 from kerasac.interpret.job import SHARD_WINDOWS, ContributionJob
 from kerasac.interpret.settings import ExplainSettings, Method
 from kerasac.runs.merge_predictions import HELD_OUT
-from kerasac.runs.sharded import Progress, finish_shards, parts_folder
+from kerasac.runs.sharded import JobRequest, Progress, finish_shards, parts_folder
 from kerasac.runs.trained import Trained, groups_by_chrom, open_trained
 from kerasac.runs.window_models import with_models, write_dropped
 from kerasac.sampling.given_windows import windows_of_regions
@@ -25,7 +25,7 @@ from kerasac.steps.prediction_data import Reading, open_reading
 
 
 @dataclass(frozen=True)
-class InterpretRequest:
+class InterpretRequest(JobRequest):
     """What is asked for; ``out`` is the prefix of the files.
 
     ``heads``: none = all that the models have. ``tasks``: none = all, of counts and values each in a file of its own,
@@ -42,12 +42,7 @@ class InterpretRequest:
     held_out: bool | None = None
     settings: ExplainSettings = field(default_factory=ExplainSettings)
     layout: ContributionLayout = ContributionLayout.OURS
-    experiment: Path | None = None
-    fasta: Path | None = None
-    corrected: bool = False
-    workers: int | None = None
     shard_windows: int | None = None
-    overwrite: bool = False
 
     def __post_init__(self) -> None:
         n = self.n_shard_windows
@@ -184,14 +179,7 @@ def _run(
             job.join(number, whole, attrs)
             write_contribution_layout(whole, prefix, request.layout)
 
-    n_now = finish_shards(
-        job,
-        finish,
-        what=f"explanation to {request.out.name}",
-        workers=request.workers,
-        overwrite=request.overwrite,
-        progress=progress,
-    )
+    n_now = finish_shards(job, finish, request, what=f"explanation to {request.out.name}", progress=progress)
     return files, n_now
 
 

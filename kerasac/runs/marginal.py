@@ -30,7 +30,7 @@ from kerasac.interpret.motif_sites import check_motifs, motif_of_letters, motif_
 from kerasac.interpret.motifs.meme import read_meme
 from kerasac.runs.interpreted import effects_of
 from kerasac.runs.records import finished, write_record
-from kerasac.runs.sharded import Progress, finish_shards, parts_folder
+from kerasac.runs.sharded import JobRequest, Progress, finish_shards, parts_folder
 from kerasac.runs.trained import Trained, open_trained
 from kerasac.sampling.given_windows import windows_of_regions
 from kerasac.steps.plots.style import DPI
@@ -38,7 +38,7 @@ from kerasac.steps.prediction_data import Reading, open_reading
 
 
 @dataclass(frozen=True)
-class MarginalRequest:
+class MarginalRequest(JobRequest):
     """What is asked for. ``out`` is a prefix.
 
     ``motifs`` are names and IUPAC letters; ``meme`` is a file of more, whose sites are ``drawn`` from their
@@ -56,11 +56,6 @@ class MarginalRequest:
     pairs: tuple[tuple[str, str], ...] = ()
     spacings: tuple[int, ...] = tuple(range(10, 101, 10))
     seed: int = 0
-    experiment: Path | None = None
-    fasta: Path | None = None
-    corrected: bool = False
-    workers: int | None = None
-    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if not self.motifs and self.meme is None:
@@ -115,14 +110,7 @@ def marginal_effects(request: MarginalRequest, progress: Progress | None = None)
         write_record(record, digest, made)
         write_marginal(table, marginal)  # last, as it stands for the whole
 
-    n_now = finish_shards(
-        job,
-        finish,
-        what=f"marginal effects to {request.out.name}",
-        workers=request.workers,
-        overwrite=request.overwrite,
-        progress=progress,
-    )
+    n_now = finish_shards(job, finish, request, what=f"marginal effects to {request.out.name}", progress=progress)
     return _done(made, n_now)
 
 

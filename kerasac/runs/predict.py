@@ -11,7 +11,7 @@ from kerasac.errors import ConfigError, KerasacError, RunError
 from kerasac.genome.assembly import Assembly
 from kerasac.genome.centering import Center
 from kerasac.runs.merge_predictions import HELD_OUT, merge_predictions, prediction_facts
-from kerasac.runs.sharded import Progress, finish_shards, parts_folder
+from kerasac.runs.sharded import JobRequest, Progress, finish_shards, parts_folder
 from kerasac.runs.trained import Trained, groups_by_chrom, open_trained
 from kerasac.runs.window_models import with_models, write_dropped
 from kerasac.sampling.given_windows import GivenWindows, joined, windows_along, windows_of_regions
@@ -49,7 +49,7 @@ class Places:
 
 
 @dataclass(frozen=True)
-class PredictRequest:
+class PredictRequest(JobRequest):
     """What is asked for. ``held_out``: each chromosome by the folds that test on it, else by all models together.
 
     ``calibrated``: None = where all models have a calibration.
@@ -60,14 +60,9 @@ class PredictRequest:
     places: Places = Places()
     held_out: bool | None = None
     layout: LayoutName = LayoutName.KERASAC
-    experiment: Path | None = None
-    fasta: Path | None = None
-    corrected: bool = False
     labelled: bool = True
     calibrated: bool | None = None
-    workers: int | None = None
     shard_windows: int = SHARD_WINDOWS
-    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.shard_windows < 1 or self.shard_windows & (self.shard_windows - 1):
@@ -157,14 +152,7 @@ def _run(job: PredictionJob, request: PredictRequest, progress: Progress | None)
         join(job, whole, attrs)
         write_layout(whole, request.out, request.layout, attrs)
 
-    return finish_shards(
-        job,
-        finish,
-        what=f"prediction to {request.out.name}",
-        workers=request.workers,
-        overwrite=request.overwrite,
-        progress=progress,
-    )
+    return finish_shards(job, finish, request, what=f"prediction to {request.out.name}", progress=progress)
 
 
 def _is_there(out: Path, digest: str, layout: LayoutName, *, overwrite: bool) -> bool:

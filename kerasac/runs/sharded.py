@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from kerasac.cache import remove, with_ending, write_whole
@@ -20,6 +21,21 @@ _JOB = "job.json"
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """What every job of models can be asked for.
+
+    ``experiment`` and ``fasta`` say what goes into models of no run, ``corrected`` takes those without the enzyme's
+    bias; ``workers`` of Ray (None: by GPUs and CPUs; 1: this process). ``overwrite`` replaces what is there.
+    """
+
+    experiment: Path | None = None
+    fasta: Path | None = None
+    corrected: bool = False
+    workers: int | None = None
+    overwrite: bool = False
+
+
 def parts_folder(out: Path) -> Path:
     """Return where the shards of an output lie until it is whole."""
     return with_ending(out, "parts")
@@ -28,10 +44,9 @@ def parts_folder(out: Path) -> Path:
 def finish_shards(
     job: ShardedJob,
     finish: Callable[[], None],
+    request: JobRequest,
     *,
     what: str,
-    workers: int | None,
-    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> int:
     """Do the shards that are missing, then call ``finish``, which joins them, and remove them.
@@ -47,11 +62,11 @@ def finish_shards(
     digest = job.digest()
     job.folder.mkdir(parents=True, exist_ok=True)
     with run_lock(job.folder):
-        _start(job.folder, digest, what, overwrite=overwrite)
+        _start(job.folder, digest, what, overwrite=request.overwrite)
         missing, n_now = job.missing(), 0
         logger.info("%d of %d shards are to be done", len(missing), job.n_shards)
         before = job.n_items - sum(job.n_in(shard) for shard in missing)
-        for n in run_shards(job, missing, workers=workers):
+        for n in run_shards(job, missing, workers=request.workers):
             n_now += n
             if progress is not None:
                 progress(before + n_now, job.n_items)

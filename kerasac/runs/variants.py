@@ -32,7 +32,7 @@ from kerasac.runs.interpreted import (
     used_models,
 )
 from kerasac.runs.records import finished, write_record
-from kerasac.runs.sharded import Progress, finish_shards, parts_folder
+from kerasac.runs.sharded import JobRequest, Progress, finish_shards, parts_folder
 from kerasac.runs.trained import Trained, open_trained
 from kerasac.steps.plots.style import DPI
 from kerasac.steps.prediction_data import Reading, open_reading
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class VariantRequest:
+class VariantRequest(JobRequest):
     """What is asked for. ``out`` is a prefix.
 
     ``held_out_only``: only by the models that did not train on a variant's chromosome. ``n_null``: shuffles of
@@ -58,12 +58,7 @@ class VariantRequest:
     seed: int = 0
     n_plots: int = 0
     task: str | None = None
-    experiment: Path | None = None
-    fasta: Path | None = None
-    corrected: bool = False
-    workers: int | None = None
     shard_variants: int = SHARD_VARIANTS
-    overwrite: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("n_null", 0), ("seed", 0), ("n_plots", 0), ("shard_variants", 1)):
@@ -154,14 +149,7 @@ def _score(
         write_facts()
         write_scores(out, job, [(models, averages(job, models)) for models in sets])  # last: it stands for the whole
 
-    return finish_shards(
-        job,
-        finish,
-        what=f"scoring of variants to {request.out.name}",
-        workers=request.workers,
-        overwrite=request.overwrite,
-        progress=progress,
-    )
+    return finish_shards(job, finish, request, what=f"scoring of variants to {request.out.name}", progress=progress)
 
 
 def _record(request: VariantRequest, trained: Trained, job: VariantJob, found: Checked) -> dict[str, object]:

@@ -80,7 +80,10 @@ class Spec(BaseModel):
 
 
 class GenomeSpec(Spec):
-    """The genome: FASTA (plain or bgzip), and a blacklist: no window is centred there, no background touches it."""
+    """The genome: FASTA (plain or bgzip), and a blacklist.
+
+    No window or bin is centred in the blacklist, and no background window touches it.
+    """
 
     fasta: DataPath
     chrom_sizes: DataPath | None = None
@@ -376,7 +379,8 @@ class TrainingSpec(Spec):
     ``lr_patience`` epochs without a better one; ``cosine`` takes it from learning_rate to min_learning_rate
     over ``epochs``, whatever the loss does. Over the first ``warmup_steps`` batches the rate rises from 0 to its
     first value. ``steps_per_epoch`` ends an epoch after so many batches, if it has more. ``weight_decay`` is
-    decoupled from the gradient, as in AdamW; ``momentum`` goes with sgd and rmsprop.
+    decoupled from the gradient, as in AdamW, whose own is 0.004 unless it is given; others have none. ``momentum`` goes
+    with sgd and rmsprop.
 
     ``precision``: what layers compute in; outputs, losses and weights are float32 always. ``jit_compile``: compile the
     step with XLA; ``auto`` does so on a GPU. ``tensorboard`` writes logs to the unit's folder, ``batch_log`` the losses
@@ -394,7 +398,7 @@ class TrainingSpec(Spec):
     lr_factor: float = Field(default=0.4, gt=0, lt=1)
     min_learning_rate: float = Field(default=1e-8, ge=0)
     warmup_steps: int = Field(default=0, ge=0)
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float | None = Field(default=None, ge=0)
     momentum: float | None = Field(default=None, ge=0, lt=1)
     clip_norm: float | None = Field(default=None, gt=0)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -570,6 +574,8 @@ class Experiment(Spec):
                 )
         if binned and self.score.pseudoreplicates is not None:
             raise ValueError("score.pseudoreplicates goes with store: they are compared as profiles and their counts")
+        if binned and self.score.peaks is not None:
+            raise ValueError("score.peaks goes with store: bins are scored on all of the test chromosomes")
         if binned and self.bias is not None:
             raise ValueError("bias goes with store: it is learned from profiles of background windows")
         return self

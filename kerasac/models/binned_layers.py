@@ -37,7 +37,7 @@ def binned_model(
         features = activated(layers.Dense(size, name=f"dense_{i}")(features), f"dense_{i}", parameters)
         features = layers.Dropout(parameters.dropout, name=f"dense_{i}_dropout")(features)
     if values is not None:
-        features = layers.Concatenate(name="with_values")([features, inputs[values.name]])
+        features = layers.Concatenate(dtype="float32", name="with_values")([features, inputs[values.name]])
     (labels,) = contract.outputs
     return keras.Model(inputs, {labels.name: _head(features, labels)}, name=name)
 

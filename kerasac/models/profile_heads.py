@@ -51,7 +51,7 @@ def _profile(features: Any, inputs: dict[str, Any], contract: Contract, paramete
     )
     if control is None:
         return logits
-    both = layers.Concatenate(name="with_control_profile")([logits, inputs[control.name]])
+    both = layers.Concatenate(dtype="float32", name="with_control_profile")([logits, inputs[control.name]])
     return layers.Conv1D(profile.n_tracks, 1, dtype="float32", name=profile.name)(both)
 
 
@@ -61,7 +61,7 @@ def _counts(features: Any, inputs: dict[str, Any], contract: Contract, parameter
     if parameters.dropout:
         pooled = layers.Dropout(parameters.dropout, name="dropout")(pooled)
     if control is not None:
-        pooled = layers.Concatenate(name="with_control_counts")([pooled, inputs[control.name]])
+        pooled = layers.Concatenate(dtype="float32", name="with_control_counts")([pooled, inputs[control.name]])
     return layers.Dense(counts.n_tracks, dtype="float32", name=counts.name)(pooled)
 
 

@@ -34,7 +34,10 @@ _OPPOSITES = (
     ("pos", "neg"),
     ("positive", "negative"),
     ("fwd", "rev"),
+    ("fw", "rv"),
     ("forward", "reverse"),
+    ("sense", "antisense"),
+    ("top", "bottom"),
     ("watson", "crick"),
 )
 # As names are written: plus, Plus, PLUS.

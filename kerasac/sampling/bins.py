@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kerasac.cache import ShardMap, in_process
+from kerasac.cache import ShardMap, in_process, local_copy
 from kerasac.config import BinSampling, Experiment, OutputSpec, SamplingSpec, TrackSpec
 from kerasac.errors import SamplingError
 from kerasac.genome.assembly import Assembly, IntArray
 from kerasac.genome.folds import Fold
+from kerasac.genome.intervals import Spans
+from kerasac.genome.peak_centers import read_spans
 from kerasac.genome.sequence import TokenGenome, token_genome
 from kerasac.sampling.batches import Array, Batch, Recipe, Signature, read_tokens
 from kerasac.sampling.plan import TEST_SEED, VALID_SEED, BoolArray, Windows, concatenate, plan_digest, windows_at
 from kerasac.store.label_bins import LabelBins, label_bins
 
+_LEAST_SHARE = 1e-9  # below it what is left of ratios is rounding
 _POSITIVE = 0.5  # a bin with a label from here on counts as a peak, where no threshold says otherwise
 
 
@@ -29,13 +33,15 @@ class BinSource:
     """Reads bins: the sequence around their centres, and their values; small and picklable.
 
     It stands where :class:`kerasac.sampling.batches.WindowSource` does. ``columns`` are the label files of the outputs
-    and of the inputs that have one, by name; validation and test bins have a source of their own.
+    and of the inputs that have one, by name; validation and test bins have a source of their own. No bin with its
+    centre in ``blacklist`` is planned.
     """
 
     tokens: TokenGenome
     inputs: tuple[TrackSpec, ...]
     outputs: tuple[OutputSpec, ...]
     columns: dict[str, LabelBins]
+    blacklist: Spans = field(default_factory=Spans.empty)
 
     in_memory = True  # values are looked up in mapped files
 
@@ -86,8 +92,9 @@ class BinSource:
         return self.finish(self.read(windows))
 
     def content(self) -> list[str]:
-        """Return what changes when the sequence or the values do."""
-        return [self.tokens.content(), *(column.content() for column in self.columns.values())]
+        """Return what changes when the sequence, the values or the bins that are left out do."""
+        listed = [self.blacklist.digest()] if len(self.blacklist) else []
+        return [self.tokens.content(), *(column.content() for column in self.columns.values()), *listed]
 
     @cached_property
     def _tokens(self) -> Array:
@@ -111,6 +118,8 @@ def make_bin_sources(experiment: Experiment, assembly: Assembly) -> tuple[BinSou
     """
     assert experiment.labels is not None, "an experiment of bins has labels"
     tokens = token_genome(experiment.genome.fasta, assembly)
+    listed = experiment.genome.blacklist
+    blacklist = Spans.empty() if listed is None else read_spans(local_copy(listed), assembly)
     sources = []
     for held_out in (False, True):
         path = experiment.labels.held_out if held_out else experiment.labels.train
@@ -119,15 +128,15 @@ def make_bin_sources(experiment: Experiment, assembly: Assembly) -> tuple[BinSou
             file = (spec.valid_file or spec.file) if held_out else spec.file
             if file is not None:
                 columns[spec.name] = label_bins(file, spec.source, assembly)
-        sources.append(BinSource(tokens, experiment.inputs, experiment.outputs, columns))
+        sources.append(BinSource(tokens, experiment.inputs, experiment.outputs, columns, blacklist))
     return sources[0], sources[1]
 
 
 class BinPlan:
     """The bins of one fold and seed: a pure function of (seed, fold, epoch), the label files and the spec.
 
-    It stands where :class:`kerasac.sampling.plan.SamplingPlan` does. Bins whose window leaves its chromosome, or that
-    are ambiguous in every task, are never planned.
+    It stands where :class:`kerasac.sampling.plan.SamplingPlan` does. Bins whose window leaves its chromosome, whose
+    centre is blacklisted, or that are ambiguous in every task, are never planned.
 
     Raises
     ------
@@ -188,15 +197,17 @@ class _Parts:
         centers, tops = [], []
         for chrom in fold.split(split):
             offset, size = int(assembly.offsets[assembly.index(chrom)]), assembly.as_dict()[chrom]
-            low, high = np.searchsorted(table.center, [offset + flank, offset + size - flank + 1])
-            top, labelled = _greatest(table.values[low:high])
-            centers.append(table.center[low:high][labelled].astype(np.int64))
-            tops.append(top[labelled])
+            inside = table.between(offset + flank, offset + size - flank)
+            found = table.center[inside].astype(np.int64)
+            top, labelled = _greatest(table.values[inside])
+            usable = labelled & ~source.blacklist.contains(found)
+            centers.append(found[usable])
+            tops.append(top[usable])
         self.center, self.top = np.concatenate(centers), np.concatenate(tops)
         if not len(self.center):
             raise SamplingError(
-                f"no labelled bin in the {split} split of fold {fold.index} ({', '.join(fold.split(split))}) of "
-                f"{source.labels.path}; check its chromosomes and the fold table"
+                f"no usable bin in the {split} split of fold {fold.index} ({', '.join(fold.split(split))}) of "
+                f"{source.labels.path}; check its chromosomes and labels, the fold table and the blacklist"
             )
 
     def check(self, ratios: Sequence[float]) -> None:
@@ -235,7 +246,8 @@ class _Parts:
         return member if part < len(self.thresholds) else member | (self.top == np.inf)
 
     def _shares(self, ratios: Sequence[float]) -> list[float]:
-        return [max(0.0, 1 - sum(ratios)), *ratios]
+        rest = 1 - math.fsum(ratios)
+        return [rest if rest > _LEAST_SHARE else 0.0, *ratios]
 
     def _name(self, part: int) -> str:
         bounds = (None, *self.thresholds, None)

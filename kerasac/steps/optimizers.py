@@ -20,9 +20,9 @@ _CLASSES = {
 
 
 def make_optimizer(spec: TrainingSpec) -> keras.optimizers.Optimizer:
-    """Return the optimizer; without ``weight_decay`` AdamW decays by Keras's default, 0.004."""
+    """Return the optimizer; without ``weight_decay`` AdamW decays by Keras's default, 0.004, and others do not."""
     options: dict[str, Any] = {"learning_rate": spec.learning_rate, "global_clipnorm": spec.clip_norm}
-    if spec.weight_decay:
+    if spec.weight_decay is not None:
         options["weight_decay"] = spec.weight_decay
     if spec.momentum is not None:
         options["momentum"] = spec.momentum

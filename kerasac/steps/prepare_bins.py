@@ -61,6 +61,9 @@ class PreparedBins(Prepared):
         for task, column in zip(labels.tasks, table.values.T, strict=True):
             ambiguous, positive = int(np.isnan(column).sum()), int((column > 0).sum())
             lines.append((f"task {task}", f"{positive:,} bins above 0, {ambiguous:,} ambiguous"))
+        if len(self.training_bins.blacklist):
+            n_listed = int(self.training_bins.blacklist.contains(table.center.astype(np.int64)).sum())
+            lines.append(("blacklist", f"{n_listed:,} bins have their centre in it and are left out"))
         parts = self.plan(self.folds[0], self.experiment.seeds[0]).counts()
         if len(parts) > 1:
             said = ", ".join(f"{n:,} {name}" for name, n in parts.items())
@@ -96,7 +99,8 @@ class PreparedBins(Prepared):
         if given != "auto":
             return {port.name: read_class_weights(local_copy(given), port.tasks)}
         table, assembly = self.training_bins.labels.open(), self.assembly
-        rows = Spans.of_chromosomes(list(fold.train), assembly).contains(table.center.astype(np.int64))
+        allowed = Spans.of_chromosomes(list(fold.train), assembly).subtract(self.training_bins.blacklist)
+        rows = allowed.contains(table.center.astype(np.int64))
         return {port.name: class_weights(table.values[rows], port.tasks)}
 
 

@@ -20,12 +20,13 @@ from kerasac.models.bias_contract import bias_contract, check_form
 from kerasac.models.contract import Contract, contract_of
 from kerasac.models.loss_names import check_losses
 from kerasac.models.registry import Parameters, read_parameters
-from kerasac.sampling.batches import other_strands
+from kerasac.sampling.batches import other_strands, strand_partners
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.regions import Candidates, find_candidates
 from kerasac.steps.findings import Findings
 from kerasac.steps.pseudoreplicates import pseudoreplicates_of
 from kerasac.store.schema import StoreLayout, read_layout
+from kerasac.store.slabs import Track
 
 _DEFAULT_FOLDS = 5
 _MANY_LEFT_OUT = 0.05  # of the regions of a file
@@ -229,6 +230,7 @@ def _check_names(experiment: Experiment, layout: StoreLayout, findings: Findings
         findings.attempt(partial(layout.require_attributes, [name] if name else []), "sampling")
     if len(findings.errors) == before:
         findings.attempt(lambda: _check_strands(experiment, layout))
+        findings.attempt(lambda: _judge_strands(experiment, findings))
 
 
 def _check_strands(experiment: Experiment, layout: StoreLayout) -> None:
@@ -243,6 +245,21 @@ def _check_strands(experiment: Experiment, layout: StoreLayout) -> None:
                     f"source of {spec.name}: {attribute} is there without {others[0]}, which takes its place on the "
                     "reverse strand; add it to the source, or set sampling.reverse_complement to false"
                 )
+
+
+def _judge_strands(experiment: Experiment, findings: Findings) -> None:
+    """Warn of several tracks whose names pair none of them as strands: were they strands, none would be swapped."""
+    if not experiment.sampling.reverse_complement:
+        return
+    for spec in experiment.track_specs:
+        partners = strand_partners([Track("", attribute) for attribute in spec.source])
+        if len(spec.source) > 1 and partners == tuple(range(len(spec.source))):
+            findings.warn(
+                f"source of {spec.name}",
+                f"no two of {', '.join(spec.source)} are strands of each other by their names (x_plus, x_minus; fwd, "
+                "rev; …), so on the reverse strand each keeps its place. If they are strands, ingest them under such "
+                "names, or set sampling.reverse_complement to false",
+            )
 
 
 def _check_sizes(experiment: Experiment, layout: StoreLayout, findings: Findings, *, skip: set[str]) -> None:

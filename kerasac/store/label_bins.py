@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from kerasac.genome.assembly import Assembly, IntArray, naming_hint, renamed_chr
 from kerasac.store.labels.read import BinLabels, read_labels
 
 FORMAT_VERSION = 1
+_MAX_ROWS = (1 << 32) - 1  # of a uint32
 _CENTER, _VALUES, _FACTS = "center.npy", "values.npy", "facts.txt"
 
 FloatArray = npt.NDArray[np.float32]
@@ -40,12 +41,21 @@ class BinTable(NamedTuple):
         SamplingError
             When there is no bin with such a centre.
         """
-        rows = np.searchsorted(self.center, centers)
+        rows = self._place(centers)
         rows = np.minimum(rows, max(0, len(self.center) - 1))
         found = self.center[rows] == centers if len(self.center) else np.zeros(len(centers), dtype=bool)
         if not found.all():
             raise SamplingError(f"no bin has its centre at genome row {centers[~found][0]:,}; see labels and file")
         return self.values[rows]
+
+    def between(self, first: int, last: int) -> slice:
+        """Return which bins have their centre at genome rows ``first`` to ``last``, both included."""
+        low, high = self._place(np.array([first])), self._place(np.array([last]), side="right")
+        return slice(int(low[0]), int(high[0]))
+
+    def _place(self, rows: IntArray, side: Literal["left", "right"] = "left") -> IntArray:
+        # Rows of another type would have the whole column copied to theirs.
+        return np.searchsorted(self.center, rows.astype(self.center.dtype), side)
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,11 @@ class LabelBins:
         return (self.ensure() / _FACTS).read_text(encoding="utf-8").split()
 
     def _build(self, folder: Path) -> None:
+        if self.assembly.total_bp > _MAX_ROWS:
+            raise StoreError(
+                f"the genome has {self.assembly.total_bp:,} bases, of which bins can be numbered up to {_MAX_ROWS:,}; "
+                "leave out chromosomes (genome.chrom_sizes)"
+            )
         if _state(self.path, self.tasks, self.assembly) != self.state:
             raise StoreError(f"{shown(self.path)} changed while the run was going on; run the command again")
         path = local_copy(self.path)

@@ -51,6 +51,36 @@ def test_outputs_and_weights_are_float32_and_the_trunk_is_not() -> None:
     assert weighted[0].compute_dtype == "bfloat16"
 
 
+def test_controls_reach_the_outputs_in_float32() -> None:
+    """Controls that bfloat16 would round: 1,001 counts, a log count of 7.4321."""
+    from kerasac.models.precision import keep_outputs_float32, use_precision
+
+    contract = Contract(
+        (
+            *CONTRACT.inputs,
+            Port("control", "profile", 10, 1, ("control",)),
+            Port("control_logcount", "counts", 10, 1, ("control",)),
+        ),
+        CONTRACT.outputs,
+    )
+    use_precision("mixed_bfloat16")
+    model = build_model("bpnet", contract, BPNetParameters(4, 1, 5, 3, 5))
+    keep_outputs_float32(model)
+    for name in ("profile", "logcount"):
+        kernel, bias = model.get_layer(name).get_weights()
+        kernel[:] = 0
+        kernel[..., -1, :] = 1  # the control alone
+        model.get_layer(name).set_weights([kernel, bias * 0])
+    given = {
+        "sequence": np.zeros((1, 60), np.uint8),
+        "control": np.full((1, 10, 1), 1001, np.float32),
+        "control_logcount": np.full((1, 1), 7.4321, np.float32),
+    }
+    found = model(given)
+    assert np.asarray(found["profile"]).max() == np.float32(1001)
+    assert np.asarray(found["logcount"]).item() == np.float32(7.4321)
+
+
 def test_trained_model_is_given_back_in_float32() -> None:
     """It predicts what a float32 model of its weights does, bit for bit, and bfloat16 comes near that."""
     from kerasac.models.precision import back_to_float32

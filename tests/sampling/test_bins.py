@@ -136,6 +136,27 @@ def test_bins_ambiguous_in_every_task_are_never_planned(folder: Path) -> None:
     assert np.isnan(source.labels.open().values).all(axis=1).any()
 
 
+def test_blacklisted_bins_are_never_planned(folder: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "listed.bed"
+    listed.write_text("chr1\t0\t40000\nchr4\t1000\t1050\n")
+    genome = {"fasta": "genome.fa", "chrom_sizes": "chrom.sizes"}
+    spec = SamplingSpec(bins={}, train_size=None)
+    plain = sources(folder, genome=genome)
+    without = sources(folder, genome={**genome, "blacklist": str(listed)})
+    chroms = set(BinPlan(*without, spec, FOLD, 1).train(0).coordinates(ASSEMBLY)[0].tolist())
+    assert chroms == {"chr2"}
+    everywhere = BinPlan(*plain, spec, FOLD, 1).test().center
+    tested = BinPlan(*without, spec, FOLD, 1).test().center
+    offset = int(ASSEMBLY.offsets[ASSEMBLY.index("chr4")])
+    dropped = np.setdiff1d(everywhere, tested) - offset
+    assert dropped.tolist() == [1000]  # the one bin that has its centre there
+    assert plain[0].content() != without[0].content()
+    (tmp_path / "none.bed").write_text("")
+    assert (
+        sources(folder, genome={**genome, "blacklist": str(tmp_path / "none.bed")})[0].content() == plain[0].content()
+    )
+
+
 def test_windows_stay_on_their_chromosome(folder: Path) -> None:
     inputs = [{"name": "sequence", "source": "seq", "flank": 500}]
     train, held_out = sources(folder, inputs=inputs)
@@ -197,9 +218,21 @@ def test_part_that_is_empty_is_named(folder: Path, sampling: dict[str, Any], sai
         plan(folder, **sampling)
 
 
+@pytest.mark.parametrize("ratios", [[0.7, 0.2, 0.1], [0.6, 0.3, 0.1]])
+def test_ratios_that_leave_nothing_but_rounding_need_no_other_bins(
+    folder: Path, tmp_path: Path, ratios: list[float]
+) -> None:
+    values = np.arange(len(bins()), dtype=np.float32) % 3
+    labels = str(numbered(tmp_path, values))
+    outputs = [{"name": "labels", "source": "number", "kind": "regression"}]
+    spec = SamplingSpec(bins={"thresholds": [0, 1, 2], "ratios": ratios}, train_size=200)
+    drawn = BinPlan(*sources(folder, labels=labels, outputs=outputs), spec, FOLD, 1).train(0)
+    assert len(drawn) == 200
+
+
 def test_split_without_bins_is_named(folder: Path, tmp_path: Path) -> None:
     table = pd.read_csv(folder / "labels.tsv", sep="\t").query("CHR != 'chr3'")
-    with pytest.raises(SamplingError, match=r"no labelled bin in the valid split of fold 0 \(chr3\)"):
+    with pytest.raises(SamplingError, match=r"no usable bin in the valid split of fold 0 \(chr3\)"):
         plan(folder, labels=str(write_labels(tmp_path / "l.tsv", table)))
 
 

@@ -44,6 +44,28 @@ def test_small_splits_are_all_that_is_odd_about_a_good_experiment(folder: Path) 
     assert said.startswith("folds: splits with fewer than 50 peaks: 24 in valid of fold 0, 24 in test of fold 0, ")
 
 
+@pytest.mark.parametrize(
+    ("source", "reverse", "warned"),
+    [
+        (["plus", "minus"], True, False),
+        (["plus", "minus", "unstranded"], True, False),
+        (["unstranded", "control_plus"], True, True),
+        (["unstranded", "control_plus"], False, False),
+        (["unstranded"], True, False),
+    ],
+)
+def test_tracks_that_may_be_strands_of_unknown_names_are_a_warning(
+    folder: Path, source: list[str], reverse: bool, warned: bool
+) -> None:
+    profile = {"name": "profile", "source": source, "flank": 30}
+    outputs = [profile, {**profile, "name": "logcount", "aggregate": "sum", "transform": "log"}]
+    experiment = tiny_experiment(folder, outputs=outputs, sampling={"reverse_complement": reverse})
+    found = survey(experiment).findings.warnings
+    said = [finding.message for finding in found if finding.about == "source of profile"]
+    assert bool(said) == warned
+    assert not warned or "no two of unstranded, control_plus are strands of each other" in said[0]
+
+
 def test_all_mistakes_are_found_at_once(folder: Path) -> None:
     (folder / "bad.bed").write_text("chr1\t5\t3\n")
     changes: dict[str, Any] = {

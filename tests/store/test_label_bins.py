@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from binned import BIN_BP, bins, write_labels
 from tiny import ASSEMBLY
 
 from kerasac.errors import SamplingError, StoreError
-from kerasac.store.label_bins import label_bins
+from kerasac.genome.assembly import Assembly
+from kerasac.store.label_bins import BinTable, label_bins
 
 
 def rows_of(table: pd.DataFrame) -> np.ndarray:
@@ -45,6 +47,30 @@ def test_place_without_a_bin_is_an_error(tmp_path: Path, table: pd.DataFrame) ->
     for row in (1, ASSEMBLY.total_bp):
         with pytest.raises(SamplingError, match="no bin has its centre at genome row"):
             found.open().at(np.array([BIN_BP // 2, row]))
+
+
+def test_bins_between_two_rows_include_both(tmp_path: Path, table: pd.DataFrame) -> None:
+    found = label_bins(write_labels(tmp_path / "l.tsv", table), ("number",), ASSEMBLY).open()
+    first, last = int(found.center[3]), int(found.center[9])
+    assert found.between(first, last) == slice(3, 10)
+    assert found.between(first + 1, last - 1) == slice(4, 9)
+
+
+def test_rows_are_looked_up_without_a_copy_of_the_column() -> None:
+    """A copy would take a hundred times as long at the size of the human genome."""
+    n = 20_000_000
+    table = BinTable(np.arange(n, dtype=np.uint32), np.zeros((n, 1), dtype=np.float32))
+    tracemalloc.start()
+    table.at(np.array([5, n - 1]))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1_000_000
+
+
+def test_genome_whose_rows_do_not_fit_is_refused(tmp_path: Path, table: pd.DataFrame) -> None:
+    large = Assembly((*ASSEMBLY.names, "chrL"), (*ASSEMBLY.sizes, 2**32))
+    with pytest.raises(StoreError, match=r"bases, of which bins can be numbered up to 4,294,967,295"):
+        label_bins(write_labels(tmp_path / "l.tsv", table), ("number",), large).open()
 
 
 def test_bins_on_other_chromosomes_are_skipped_and_counted(

@@ -153,7 +153,7 @@ def _training(training: Mapping[str, Any]) -> Iterator[str]:
     yield f"at most {training.get('epochs')} epochs, batches of {training.get('batch_size')}"
     yield f"learning rate {_text(training.get('learning_rate'))}, {training.get('schedule')} schedule"
     yield f"ends after {training.get('patience')} epochs without a lower validation loss"
-    if training.get("weight_decay"):
+    if training.get("weight_decay") is not None:
         yield f"weight decay {training['weight_decay']}"
 
 

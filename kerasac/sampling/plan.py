@@ -152,6 +152,7 @@ class SamplingPlan:
         self._accept = accept
         self._train = self._passing(candidates, "train")
         self._valid = self._passing(candidates, "valid")
+        self._scored_valid = candidates.on(fold.valid)
         self._test = self._split(candidates, "test")
         if not len(self._test.test_peaks):
             raise SamplingError(
@@ -184,7 +185,7 @@ class SamplingPlan:
 
         Unlike :meth:`valid` they do not depend on how training windows are drawn, so configurations can be compared.
         """
-        return self._scored(self._valid, SCORED_VALID_SEED)
+        return self._scored(self._scored_valid, SCORED_VALID_SEED)
 
     def background(
         self, split: str, rng: np.random.Generator, n: int | None, accept: Accept, limits: Limits = _MIN_AND_MAX
@@ -208,20 +209,22 @@ class SamplingPlan:
         listed = windows_at(found.negatives.middle, is_peak=False)
         passed = listed.take(accept(listed))
         if not len(passed):
-            raise SamplingError(
-                f"fold {self.fold.index}: none of {len(listed):,} background windows of {split} lies within "
-                f"{limits.within}; {limits.way_out}"
-            )
+            raise self._none_within(len(listed), f"background windows of {split}", limits)
         return passed.take(rng.permutation(len(passed))[:n])
 
     def train_peaks(self, limit: int) -> Windows:
-        """Return at most ``limit`` training peaks, not jittered, spread evenly: what the loss weight is made of."""
+        """Return at most ``limit`` training peaks that pass, not jittered, spread evenly: the loss weight is of these.
+
+        Raises
+        ------
+        SamplingError
+            When no position passes of those that are tried.
+        """
         regions, positions = self._train.regions, self._train.positions
         if regions is not None:
             return windows_at(regions.middle[:: _step(len(regions), limit)], is_peak=True)
         assert positions is not None, "candidates have one of the two"
-        ranks = np.arange(0, positions.total_bp, _step(positions.total_bp, limit))
-        return windows_at(positions.rows_at(ranks), is_peak=True)
+        return self._spread_peaks(positions, limit)
 
     def digest(self, epochs: int) -> str:
         """Return 16 hex digits that identify every window of training, validation and test."""
@@ -232,6 +235,20 @@ class SamplingPlan:
         peaks = found.test_peaks.middle
         background = self._draw_background(found, rng, round(self.background_ratio * len(peaks)), accept_all)
         return _peaks_and_background(peaks, background)
+
+    def _spread_peaks(self, positions: Spans, limit: int) -> Windows:
+        """Try ``limit`` positions, and twice as many until half of the limit pass; at most ``limit`` are returned."""
+        n_tried = limit
+        while True:
+            tried = _evenly_spaced(positions, n_tried)
+            passed = tried.take(self._accept(tried))
+            if 2 * len(passed) >= limit or n_tried >= min(positions.total_bp, _MAX_TRIES):
+                break
+            n_tried *= 2
+        if not len(passed):
+            raise self._none_within(len(tried), "peak windows of train")
+        n = min(limit, len(passed))
+        return passed.take(np.arange(n) * len(passed) // n)
 
     def _split(self, candidates: Candidates, name: str) -> Candidates:
         found = candidates.on(self.fold.split(name))
@@ -245,12 +262,14 @@ class SamplingPlan:
     def _passing(self, candidates: Candidates, name: str) -> Candidates:
         """Keep the regions of a split that pass; positions are too many, and are judged when they are drawn."""
         found = candidates.on(self.fold.split(name))
-        regions = self._judged(found.regions, is_peak=True)
-        found = replace(found, regions=regions, negatives=self._judged(found.negatives, is_peak=False))
-        found = self._split(found, name)
+        regions, negatives = self._judged(found.regions, is_peak=True), self._judged(found.negatives, is_peak=False)
+        passing = self._split(replace(found, regions=regions, negatives=negatives), name)
         if self._wants_background:
             self._check_background(found, name)
-        return found
+            if found.negatives is not None and not passing.negatives:
+                limits = _MIN_AND_MAX._replace(way_out="widen the range, or leave out sampling.negatives")
+                raise self._none_within(len(found.negatives), f"background windows of {name}", limits)
+        return passing
 
     def _judged(self, regions: Centers | None, *, is_peak: bool) -> Centers | None:
         if regions is None:
@@ -267,12 +286,22 @@ class SamplingPlan:
     def _check_background(self, found: Candidates, name: str) -> None:
         where = f"in the {name} split of fold {self.fold.index} ({_listed(self.fold.split(name))})"
         if found.negatives is not None and not len(found.negatives):
+            if self.spec.negatives is not None and self.spec.negatives.gc_matched:
+                raise SamplingError(
+                    f"no window {where} was matched to the GC content of a region; check the fold table, or leave out "
+                    "sampling.negatives.gc_matched"
+                )
             raise SamplingError(f"no region of sampling.negatives.bed {where}; check the file and the fold table")
         if found.negatives is None and not found.background.total_bp:
             raise SamplingError(
                 f"no background {where}: every window touches a peak, an ambiguous base or the blacklist; "
                 "use narrower outputs, or no background"
             )
+
+    def _none_within(self, n: int, windows: str, limits: Limits = _MIN_AND_MAX) -> SamplingError:
+        return SamplingError(
+            f"fold {self.fold.index}: none of {n:,} {windows} lies within {limits.within}; {limits.way_out}"
+        )
 
     def _draw(self, found: Candidates, rng: np.random.Generator, size: int | None, *, train: bool) -> Windows:
         """Draw the peaks and the background windows of an epoch, in this order."""
@@ -359,6 +388,12 @@ def _peaks_and_background(peaks: IntArray, background: IntArray) -> Windows:
 def _step(n: int, limit: int) -> int:
     """Return the step that takes at most ``limit`` of ``n``."""
     return max(1, -(-n // limit))
+
+
+def _evenly_spaced(positions: Spans, limit: int) -> Windows:
+    """Return at most ``limit`` of the positions, the same number of them apart."""
+    ranks = np.arange(0, positions.total_bp, _step(positions.total_bp, limit))
+    return windows_at(positions.rows_at(ranks), is_peak=True)
 
 
 def positions_of(spans: Spans) -> IntArray:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,9 @@ logger = logging.getLogger(__name__)
 RAY_ROWS = 4096
 BLOCK_ROWS = 1024  # read at a time in this process: what is read stays in its cache until it is used
 ARRAY_ROWS = 32_768  # the same from the array, where more windows at a time share more tiles; about 135 MB
+# Samplers take seconds to start, so epochs are planned in stretches. What bounds these: to plan windows with a min and
+# max reads the array, while the trainer waits, perhaps for epochs that it never reaches; 4 million windows are 42 MB.
+STRETCH_S, STRETCH_ROWS = 10.0, 4_194_304
 RUN_AHEAD_BYTES = 512 * 1024**2  # decoded blocks waiting for one trainer
 SAMPLER_CPUS = 0.25  # what a sampler asks of Ray: it works in bursts
 
@@ -46,15 +51,27 @@ def stream_through_ray(
 ) -> Generator[dict[str, Array], None, None]:
     """Yield the same batches, read by ``samplers`` Ray Data actors that run ahead of the trainer.
 
-    One stream spans all epochs, so actors and their caches stay warm; blocks keep the plan's order, so the
-    batches equal those of :func:`stream_in_process`. Close a stream that is not read to its end: its actors stay until
-    then.
+    Actors and their caches stay for a stretch of epochs; a stretch is planned when all batches before it were taken.
+    Blocks keep the plan's order, so the batches equal those of :func:`stream_in_process`. Close a stream that is not
+    read to its end: its actors stay until then.
     """
-    if not epochs:
-        return
-    tables = [epoch(number) for number in epochs]
-    sizes = [size for table in tables for size in batch_sizes(len(table), batch_size)]
-    yield from _signed(source, rebatch(_sampled_blocks(source, concatenate(tables), samplers), iter(sizes)))
+    for tables in _stretches(epoch, epochs):
+        sizes = [size for table in tables for size in batch_sizes(len(table), batch_size)]
+        with closing(_sampled_blocks(source, concatenate(tables), samplers)) as blocks:
+            yield from _signed(source, rebatch(blocks, iter(sizes)))
+
+
+def _stretches(epoch: Callable[[int], Windows], epochs: Sequence[int]) -> Iterator[list[Windows]]:
+    """Yield the plans of some epochs at a time, in order: each time at least one, and as many as the bounds allow."""
+    tables: list[Windows] = []
+    started = time.monotonic()
+    for number in epochs:
+        tables.append(epoch(number))
+        if time.monotonic() - started >= STRETCH_S or sum(map(len, tables)) >= STRETCH_ROWS:
+            yield tables
+            tables, started = [], time.monotonic()
+    if tables:
+        yield tables
 
 
 def _signed(source: Source, batches: Iterator[dict[str, Array]]) -> Iterator[dict[str, Array]]:
@@ -75,7 +92,7 @@ class Sampler:
         return self.source.read(Windows(rows["center"], rows["reverse"], rows["is_peak"]))
 
 
-def _sampled_blocks(source: Source, plan: Windows, samplers: int) -> Iterator[dict[str, Array]]:
+def _sampled_blocks(source: Source, plan: Windows, samplers: int) -> Generator[dict[str, Array], None, None]:
     import pandas as pd
     import ray.data
 
@@ -94,7 +111,7 @@ def _sampled_blocks(source: Source, plan: Windows, samplers: int) -> Iterator[di
         fn_constructor_args=(source,),
         batch_size=None,
         batch_format="numpy",
-        compute=ray.data.ActorPoolStrategy(size=samplers),
+        compute=ray.data.ActorPoolStrategy(size=min(samplers, len(tables))),
         num_cpus=SAMPLER_CPUS,
     )
     for block in dataset.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):

@@ -26,4 +26,8 @@ def make_optimizer(spec: TrainingSpec) -> keras.optimizers.Optimizer:
         options["weight_decay"] = spec.weight_decay
     if spec.momentum is not None:
         options["momentum"] = spec.momentum
-    return _CLASSES[spec.optimizer](**options)
+    optimizer = _CLASSES[spec.optimizer](**options)
+    # Keras sums gradients over the replicas of a tf.distribute strategy, of which there is one here. TensorFlow
+    # registers a gradient function for that sum, which keeps each training's graphs while the process lives.
+    optimizer._all_reduce_sum_gradients = list
+    return optimizer

@@ -23,10 +23,15 @@ def prepared(request: pytest.FixtureRequest, tiny_folder: Path) -> PreparedWindo
     return prepare(tiny_experiment(tiny_folder, compute={"reader": request.param}))
 
 
-@pytest.mark.parametrize("samplers", [1, 2, 4])
+@pytest.mark.parametrize(("samplers", "stretch"), [(1, 400), (2, 1), (4, 200)])
 def test_any_number_of_samplers_gives_the_same_batches(
-    ray_cluster: dict[str, float], prepared: PreparedWindows, samplers: int, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: dict[str, float],
+    prepared: PreparedWindows,
+    samplers: int,
+    stretch: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(stream_room, "STRETCH_ROWS", stretch)  # epochs are of 144: one, two or all are planned at once
     monkeypatch.setattr(stream_room, "RAY_ROWS", 32)  # blocks that no batch fits
     monkeypatch.setattr(stream_room, "ARRAY_ROWS", 32)
     plan = prepared.plan(prepared.folds[0], seed=1)

@@ -190,6 +190,20 @@ def test_scored_windows_are_not_filtered() -> None:
     assert plan(POSITIONS, accept=odd).test().digest() == plan(POSITIONS).test().digest()
 
 
+def test_scored_validation_is_what_would_be_scored_were_it_the_test() -> None:
+    """Listed negatives that no training window could be are scored, as they are in the test."""
+    setting = {**REGIONS, "negatives": {"ratio": 0.5, "bed": "n.bed"}}
+    at = positions_of(spans([(offset + 200, offset + 240) for offset in ASSEMBLY.offsets.tolist()]))
+    changes = {"negatives": Centers(at, at + 1), "ratio": 2.0}
+
+    def summits_and_odd(windows: Windows) -> np.ndarray:
+        return np.isin(windows.center, PEAKS) | odd(windows)
+
+    filtered, every = plan(setting, accept=summits_and_odd, **changes), plan(setting, **changes)
+    assert filtered.scored_valid().digest() == every.scored_valid().digest()
+    assert filtered.valid().digest() != every.valid().digest()
+
+
 def test_test_has_every_peak_and_as_many_background_windows_as_asked() -> None:
     windows = plan(REGIONS, ratio=2).test()
     peaks = windows.center[windows.is_peak]
@@ -218,6 +232,40 @@ def test_train_peaks_are_spread_evenly_within_the_limit(setting: dict[str, Any],
     assert some.is_peak.all()
 
 
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("limit", [7, 150, 100_000])
+def test_train_peaks_pass_the_filter_that_training_windows_pass(setting: dict[str, Any], limit: int) -> None:
+    def few(windows: Windows) -> np.ndarray:
+        """A filter that a position in eight passes, and every peak's summit."""
+        passed: np.ndarray = windows.center % 8 == PEAKS[0] % 8
+        return passed | np.isin(windows.center, PEAKS)
+
+    made = plan(setting, accept=few)
+    every, some = made.train_peaks(1_000_000), made.train_peaks(limit)
+    assert few(some).all()
+    assert np.isin(some.center, every.center).all()
+    assert min(limit, len(every)) / 2 < len(some) <= limit
+    assert (np.diff(some.center) > 0).all()
+    assert chroms(some) == set(FOLD.train)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.02])
+def test_train_peaks_are_found_among_few_that_pass_without_reading_many(share: float) -> None:
+    passing = np.random.default_rng(0).random(ASSEMBLY.total_bp) < share
+    n_read = 0
+
+    def some_pass(windows: Windows) -> np.ndarray:
+        nonlocal n_read
+        n_read += len(windows)
+        passed: np.ndarray = passing[windows.center]
+        return passed
+
+    found = plan(POSITIONS, accept=some_pass, positions=spans([(0, ASSEMBLY.total_bp)])).train_peaks(100)
+    assert 50 <= len(found) <= 100
+    assert passing[found.center].all()
+    assert n_read < 4 * 100 / share
+
+
 def without(chrom: str) -> dict[str, Any]:
     """The candidates that have nothing on one chromosome."""
     left = PEAKS[windows_at(PEAKS, is_peak=True).coordinates(ASSEMBLY)[0] != chrom]
@@ -244,6 +292,26 @@ def without(chrom: str) -> dict[str, Any]:
 def test_empty_split_is_named_when_the_plan_is_made(changes: dict[str, Any], expected: str) -> None:
     with pytest.raises(SamplingError, match=expected):
         plan(REGIONS, **changes)
+
+
+@pytest.mark.parametrize("listed", [{"bed": "n.bed"}, {"gc_matched": True}])
+def test_negatives_that_none_passes_are_said_to_be_filtered(listed: dict[str, Any]) -> None:
+    setting = {**REGIONS, "negatives": {"ratio": 0.5, **listed}}
+    said = "none of 18 background windows of train lies within the outputs' min and max; widen the range, or leave out"
+    with pytest.raises(SamplingError, match=said):
+        plan(setting, negatives=Centers(PEAKS + 150, PEAKS + 151), accept=lambda windows: windows.is_peak)
+
+
+def test_split_without_matched_negatives_is_not_blamed_on_a_file() -> None:
+    setting = {**REGIONS, "negatives": {"gc_matched": True}}
+    with pytest.raises(SamplingError, match=r"no window in the valid split of fold 0 \(chr2\) was matched to the GC"):
+        plan(setting, negatives=Centers(PEAKS[-3:], PEAKS[-3:] + 1))
+
+
+def test_train_peaks_that_none_passes_are_said_to_be_filtered() -> None:
+    made = plan(POSITIONS, accept=lambda windows: windows.center < 0)
+    with pytest.raises(SamplingError, match="none of 360 peak windows of train lies within the outputs' min and max"):
+        made.train_peaks(20)
 
 
 def test_filter_that_nothing_passes_is_named() -> None:

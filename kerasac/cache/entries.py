@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import logging
 import os
 import shutil
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from kerasac.cache.files import is_at, lock, locked, nearest_folder, remove, write_whole
+from kerasac.cache.manifest import MANIFEST, damage, size_bytes, write_manifest
+from kerasac.cache.open_files import check_open_files, too_many_open
 from kerasac.errors import CacheError
 
-MANIFEST = "manifest.json"
-FORMAT_VERSION = 1
 _LOCKS = "locks"
 _PARTIAL = ".partial"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
-_CHUNK = 1 << 22
 
 logger = logging.getLogger(__name__)
 
 _held: dict[Path, TextIO] = {}
 _held_guard = threading.Lock()
+_looked_through: set[Path] = set()
 
 
 def cache_folder() -> Path:
@@ -49,17 +47,20 @@ def entry(name: str, build: Callable[[Path], None], *, verify: bool = False) -> 
     Raises
     ------
     CacheError
-        When the disk has no room for it, or the folder cannot be written. Nothing of it is left then.
+        When the disk has no room for it, the folder cannot be written, or too many files are open. Nothing of it is
+        left then.
     """
     folder = cache_folder() / name
     with _explained(name):
+        check_open_files()
         _hold(folder)  # before looking: nobody drops it in between
         if _is_whole(folder, verify=verify):
             return folder
         with locked(_lock_file(folder, "build")):
             if not _is_whole(folder, verify=verify):
                 _build(folder, build)
-                shrink()
+                if not _surely_fits():
+                    shrink()
     return folder
 
 
@@ -74,23 +75,30 @@ def shrink(limit_bytes: int | None = None) -> list[str]:
         entries = _entries()
         total = sum(found.bytes for found in entries)
         limit = _limit_bytes(total) if limit_bytes is None else limit_bytes
-        return _drop(entries, total - limit)
+        _looked_through.add(cache_folder())
+        dropped = _drop(entries, total - limit)
+        write_whole(_count_file(), str(total - sum(found.bytes for found in dropped)))
+    return [f"{found.folder.parent.name}/{found.folder.name}" for found in dropped]
 
 
 def make_room(n_bytes: int) -> None:
-    """See that the disk of the cache has room for so many more bytes, dropping old entries if need be.
+    """See that the disk of the cache has room for so many more bytes.
+
+    If need be, what killed builders left is removed, and then old entries are dropped.
 
     Raises
     ------
     CacheError
         When it has not, even so.
     """
-    folder = nearest_folder(cache_folder())
-    missing = n_bytes - shutil.disk_usage(folder).free
+    missing = _missing_bytes(n_bytes)
     if missing > 0:
         with _dropping():
-            _drop(_entries(), missing)
-        missing = n_bytes - shutil.disk_usage(folder).free
+            _remove_leftovers()
+            missing = _missing_bytes(n_bytes)
+            if missing > 0:
+                _drop(_entries(), missing)
+                missing = _missing_bytes(n_bytes)
     if missing > 0:
         raise CacheError(
             f"the cache {cache_folder()} needs {_gb(n_bytes)} more, and its disk lacks {_gb(missing)} of that; set "
@@ -111,10 +119,10 @@ def _build(folder: Path, build: Callable[[Path], None]) -> None:
     partial.mkdir(parents=True)
     try:
         build(partial)
-        files = sorted(path for path in partial.rglob("*") if path.is_file())
-        listed = {str(path.relative_to(partial)): [path.stat().st_size, _checksum(path)] for path in files}
-        write_whole(partial / MANIFEST, json.dumps({"version": FORMAT_VERSION, "files": listed}))
-        partial.replace(folder)
+        write_manifest(partial)
+        with _dropping():
+            _count(size_bytes(partial))  # before it is there: who is killed in between counted too much, not too little
+            partial.replace(folder)
     except BaseException:
         remove(partial)
         raise
@@ -123,39 +131,10 @@ def _build(folder: Path, build: Callable[[Path], None]) -> None:
 def _is_whole(folder: Path, *, verify: bool) -> bool:
     if not folder.exists():
         return False
-    damage = _damage(folder, verify=verify)
-    if damage is not None:
-        logger.warning("the cache entry %s is damaged (%s) and is made again", folder, damage)
-    return damage is None
-
-
-def _damage(folder: Path, *, verify: bool) -> str | None:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        if manifest["version"] != FORMAT_VERSION:
-            return f"its version is {manifest['version']}"
-        files = [(str(name), int(n_bytes), int(checksum)) for name, (n_bytes, checksum) in manifest["files"].items()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return f"its {MANIFEST} cannot be read"
-    for name, n_bytes, checksum in files:
-        path = folder / name
-        if not path.exists():
-            return f"{name} is missing"
-        found = path.stat().st_size
-        if found != n_bytes:
-            return f"{name} has {found:,} bytes instead of {n_bytes:,}"
-        if verify and _checksum(path) != checksum:
-            return f"{name} has changed"
-    return None
-
-
-def _checksum(path: Path) -> int:
-    """Return the CRC-32: not to defend, but 7 GB a CPU-second."""
-    value = 0
-    with path.open("rb") as content:
-        while chunk := content.read(_CHUNK):
-            value = zlib.crc32(chunk, value)
-    return value
+    found = damage(folder, verify=verify)
+    if found is not None:
+        logger.warning("the cache entry %s is damaged (%s) and is made again", folder, found)
+    return found is None
 
 
 def _hold(folder: Path) -> None:
@@ -170,16 +149,45 @@ def _hold(folder: Path) -> None:
         os.utime(path)
 
 
-def _drop(entries: list[_Entry], surplus: int) -> list[str]:
+def _drop(entries: list[_Entry], surplus: int) -> list[_Entry]:
+    """Drop the entries used longest ago, so many bytes of them."""
     dropped = []
     for found in sorted(entries, key=lambda found: found.used_ns):
         if surplus <= 0:
             break
         if _drop_unused(found.folder):
             surplus -= found.bytes
-            dropped.append(f"{found.folder.parent.name}/{found.folder.name}")
-            logger.info("dropped %s from the cache (%s)", dropped[-1], _gb(found.bytes))
+            dropped.append(found)
+            logger.info("dropped %s from the cache (%s)", found.folder, _gb(found.bytes))
     return dropped
+
+
+def _surely_fits() -> bool:
+    """Whether the cache is within its limit, going by what was counted: never less than it holds.
+
+    False when this process has not looked through it: a killed builder or an older version may have been at work.
+    """
+    counted = _counted_bytes()
+    return cache_folder() in _looked_through and counted is not None and counted <= _limit_bytes(counted)
+
+
+def _count(n_bytes: int) -> None:
+    """Add the bytes of a new entry to those that were counted."""
+    counted = _counted_bytes()
+    if counted is not None:
+        write_whole(_count_file(), str(counted + n_bytes))
+
+
+def _counted_bytes() -> int | None:
+    """Return the bytes of all entries at the last look through them and of those since; None before the first."""
+    try:
+        return int(_count_file().read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _count_file() -> Path:
+    return cache_folder() / _LOCKS / "bytes"
 
 
 @contextmanager
@@ -219,18 +227,10 @@ def _remove_leftovers() -> None:
 def _entries() -> list[_Entry]:
     """Return every entry that is whole, with its size and when it was last used."""
     return [
-        _Entry(manifest.parent, _size(manifest.parent), _last_used_ns(manifest.parent))
+        _Entry(manifest.parent, size_bytes(manifest.parent), _last_used_ns(manifest.parent))
         for manifest in cache_folder().glob(f"*/*/{MANIFEST}")
         if not manifest.parent.name.endswith(_PARTIAL)
     ]
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # it may be damaged, and just be made again
-            total += path.stat().st_size if path.is_file() else 0
-    return total
 
 
 def _last_used_ns(folder: Path) -> int:
@@ -241,6 +241,11 @@ def _last_used_ns(folder: Path) -> int:
 def _lock_file(folder: Path, purpose: str) -> Path:
     """Return a lock's path: not in the entry, which comes and goes."""
     return cache_folder() / _LOCKS / f"{folder.parent.name}.{folder.name}.{purpose}"
+
+
+def _missing_bytes(n_bytes: int) -> int:
+    """Return how many of so many bytes the disk has no room for; 0 or less when it has."""
+    return n_bytes - shutil.disk_usage(nearest_folder(cache_folder())).free
 
 
 def _limit_bytes(held: int) -> int:
@@ -263,6 +268,8 @@ def _explained(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise too_many_open() from error
         if error.errno in _NO_ROOM:
             raise CacheError(
                 f"no room in the cache {cache_folder()} for {name} ({error.strerror}); free some, or set KERASAC_CACHE "

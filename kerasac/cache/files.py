@@ -6,13 +6,16 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from kerasac.errors import RunError
+
+_PART = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,7})\.part", re.DOTALL)  # see whole_file
 
 
 def with_ending(prefix: Path, ending: str) -> Path:
@@ -93,8 +96,8 @@ def nearest_folder(folder: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
-    if path.is_dir():
+    """Remove a file, a link or a folder, if it is there; what a link names stays."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -113,6 +116,17 @@ def whole_file(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def remove_parts(folder: Path, names: Collection[str]) -> None:
+    """Remove what processes that are gone left of files of these names, which :func:`whole_file` was to write.
+
+    Hold a lock that all who write them take: processes of other machines look as if they were gone.
+    """
+    for path in folder.iterdir():
+        part = _PART.fullmatch(path.name)
+        if part is not None and part["name"] in names and not _is_alive(int(part["pid"])):
+            path.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file beside and rename it, so that no reader ever sees half of it."""
     with whole_file(path) as beside:
@@ -125,3 +139,13 @@ def reserve(handle: BinaryIO, n_bytes: int) -> None:
         os.posix_fallocate(handle.fileno(), 0, n_bytes)
     else:  # macOS
         handle.truncate(n_bytes)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from kerasac.cache.entries import MANIFEST, cache_folder, entry, make_room
+from kerasac.cache.entries import cache_folder, entry, make_room
 from kerasac.cache.files import digest
 from kerasac.cache.files import file_facts as _local_facts
+from kerasac.cache.manifest import MANIFEST
 from kerasac.errors import RemoteError
 
 # A pathlib.Path keeps a URL but for its second slash: s3:/bucket/file. No shorter scheme, as C:/ is none.

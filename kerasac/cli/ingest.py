@@ -10,7 +10,7 @@ from rich.console import Console
 
 from kerasac.cache import location
 from kerasac.cli.options import DataFolder, Verbose, set_volume
-from kerasac.store.reads.spec import Assay, Dedup, ReadsSpec, parse_shift
+from kerasac.store.reads.spec import Assay, Dedup, ReadsFormat, ReadsSpec, parse_shift
 
 
 def ingest(
@@ -30,6 +30,9 @@ def ingest(
     shift: Annotated[str, typer.Option(help="Of reads: added to 5' ends, as +4/-4; auto finds it by the motif.")] = (
         "auto"
     ),
+    reads_format: Annotated[
+        ReadsFormat | None, typer.Option("--format", help="Of reads: how all files are written; default: by content.")
+    ] = None,
     dedup: Annotated[
         Dedup, typer.Option(help="Of reads: marked leaves out BAM's duplicates; unique: all copies but one.")
     ] = Dedup.MARKED,
@@ -52,7 +55,7 @@ def ingest(
     from kerasac.runs.session import closing_ray
     from kerasac.store.ingest import ingest as write_array
 
-    reads = ReadsSpec(assay, parse_shift(shift), dedup, min_mapq, min_fragment, barcodes)
+    reads = ReadsSpec(assay, parse_shift(shift), dedup, min_mapq, min_fragment, barcodes, reads_format)
     with closing_ray(), node_shards(workers, short=in_threads) as shards, progress_bar("writing") as progress:
         layout = write_array(
             metadata,

@@ -23,6 +23,7 @@ NARROWPEAK_SUMMIT = 9  # 0-based column
 LAST_COLUMN = -1
 NO_SUMMIT = -1
 _HEADERS = ("#", "track", "browser")
+_MAX_BP = 2**62  # no position is greater, so that the sum of two is an int64
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,6 +278,8 @@ def _rows(lines: Iterable[str], path: Path, summit_column: int | None) -> Iterat
             raise GenomeError(
                 f"{path} line {number}: {fields[0]}:{start}-{end} is not an interval; BED needs 0 <= start < end"
             )
+        if end > _MAX_BP:
+            raise GenomeError(f"{path} line {number}: {fields[0]}:{start}-{end} ends beyond any chromosome; correct it")
         summit = NO_SUMMIT if summit_column is None else _summit(fields, summit_column, start, end, path, number)
         yield _Row(fields[0], start, end, summit)
 
@@ -288,7 +291,7 @@ def _summit(fields: list[str], column: int, start: int, end: int, path: Path, nu
             f"{path} line {number} has {len(fields)} columns and no summit; give a narrowPeak file (10 columns),"
             " or use the peaks' centers instead of summits (center: center, --center center)"
         )
-    if not fields[column].strip().removeprefix("-").isdigit() or (offset := int(fields[column])) < -1:
+    if not fields[column].strip().removeprefix("-").isdigit() or not -1 <= (offset := int(fields[column])) < _MAX_BP:
         raise GenomeError(
             f"{path} line {number}: the summit column holds {fields[column]!r}; expected the summit's offset"
             " from the start in bases. Give a narrowPeak file, or use the peaks' centers instead of summits"

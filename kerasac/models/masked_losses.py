@@ -51,11 +51,16 @@ def masked(name: LabelLoss, *, classes: ClassWeights | None = None, tasks: Any =
             values = (labels * w1 + (1 - labels) * w0) * values
         if factors is not None:
             values = factors * values
-        n_labelled = ops.sum(ops.cast(labelled, y_pred.dtype))
-        return ops.sum(ops.where(labelled, values, 0.0)) / ops.maximum(n_labelled, 1.0)
+        total = ops.sum(ops.where(labelled, values, 0.0))
+        return total / ops.maximum(ops.cast(n_labelled(y_true), y_pred.dtype), 1.0)
 
     loss.__name__ = f"masked_{name}"
     return loss
+
+
+def n_labelled(labels: Any) -> Any:
+    """Count the labels that are not ambiguous, a float32 scalar."""
+    return ops.sum(ops.cast(ops.logical_not(ops.isnan(labels)), "float32"))
 
 
 _ELEMENTWISE: Mapping[LabelLoss, Loss] = {

@@ -228,6 +228,8 @@ class _UnitRun:
         ]
 
     def _bias(self) -> None:
+        self.training.start_keras()
+        self.training.check_model()  # what is wrong with it is not to be found after a bias model is trained
         self.training.start_keras(precision="float32")  # it is small, and judged by its counts
         prepared, plan = self.prepared, self.plan
         assert isinstance(prepared, PreparedWindows), "the experiment's check passed bias with labels"

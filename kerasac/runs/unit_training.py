@@ -65,19 +65,35 @@ class UnitTraining:
     def model(self, plan: Plan) -> Training:
         """Build the model that is trained, from the weights that are asked for."""
         from kerasac.models.precision import keep_outputs_float32
-        from kerasac.models.transfer import initialize
 
         weights = self.loss_weights(plan)
-        contract, spec = self.prepared.contract, self.experiment.training
-        head = build_model(self.experiment.model.architecture, contract, self.prepared.parameters)
+        head = self._head()
         model = with_bias(head, self.prepared, self.unit.folder) if self.experiment.bias is not None else head
-        taken = None
-        if spec.initialize is not None:
-            taken = initialize(head, spec.initialize, local_copy(spec.initialize.file))
-        if spec.precision != "float32":
+        taken = self._initialized(head)
+        if self.experiment.training.precision != "float32":
             keep_outputs_float32(head)
             keep_outputs_float32(model)
-        return Training(model, head, contract, plan, weights, self.unit.folder, taken=taken)
+        return Training(model, head, self.prepared.contract, plan, weights, self.unit.folder, taken=taken)
+
+    def check_model(self) -> None:
+        """Build the model and start it from the weights that are asked for, and leave it; Keras is loaded.
+
+        Raises
+        ------
+        ModelError
+            When it cannot be built, or the weights do not fit.
+        """
+        self._initialized(self._head())
+
+    def _head(self) -> keras.Model:
+        return build_model(self.experiment.model.architecture, self.prepared.contract, self.prepared.parameters)
+
+    def _initialized(self, head: keras.Model) -> Transferred | None:
+        """Take the weights of ``training.initialize``, where it is there, and say which."""
+        from kerasac.models.transfer import initialize
+
+        spec = self.experiment.training.initialize
+        return None if spec is None else initialize(head, spec, local_copy(spec.file))
 
     def start_keras(self, precision: str | None = None) -> None:
         """Load Keras with this unit's share of the machine, and seed it."""

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
+from tensorboardX.event_file_writer import EventsWriter  # type: ignore[import-untyped]
+from tensorboardX.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
+from tensorboardX.summary import scalar  # type: ignore[import-untyped]
 
 from kerasac.cache import write_whole
 from kerasac.errors import RunError
 from kerasac.models.backend import gpu_count
 from kerasac.sampling.batches import Array, Signature
+from kerasac.steps.history import Row
 from kerasac.steps.trainee import Trainee
 from kerasac.steps.trainers import Group
 from kerasac.steps.training_state import State
@@ -48,11 +51,10 @@ def callbacks_of(model: Trainee, state: State, data: TrainData, folder: Path) ->
     made: list[keras.callbacks.Callback] = [_Dropout(data.steps)]
     if model.group is not None:
         made.append(_Together(model.group, data.steps))
-    made.append(_EpochEnd(state, data))
-    if state.spec.tensorboard and state.leads:
-        made.append(_Board(state, folder / "tensorboard"))
     if state.spec.batch_log and state.leads:
         made.append(_BatchLog(state, folder / BATCH_LOG))
+    board = _Board(folder / "tensorboard", len(state.history)) if state.spec.tensorboard and state.leads else None
+    made.append(_EpochEnd(state, data, board))  # the last, as it is where a training is stopped
     return made
 
 
@@ -105,11 +107,14 @@ class _Together(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class _EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]
-    """Warm up the learning rate; watch the loss; save each epoch, then set the next learning rate or stop."""
+    """Warm up the learning rate; watch the loss; save each epoch, then set the next learning rate or stop.
 
-    def __init__(self, state: State, data: TrainData) -> None:
+    An epoch is on the ``board`` before it is saved, after which the training may be stopped for good.
+    """
+
+    def __init__(self, state: State, data: TrainData, board: _Board | None = None) -> None:
         super().__init__()
-        self.state, self.data = state, data
+        self.state, self.data, self.board = state, data, board
         self.looks_every = _GPU_LOOKS_EVERY if gpu_count() else 1
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -135,9 +140,16 @@ class _EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]
                 raise RunError(f"{key} is {value} in epoch {epoch + 1}; {_SMALLER_STEPS}")
         seconds = time.perf_counter() - self.started
         row = {"epoch": float(epoch + 1), **metrics, "learning_rate": self.rate, "seconds": round(seconds, 3)}
+        if self.board is not None:
+            self.board.add(row)
         now = self.state.add(self.model, row)
         self.model.optimizer.learning_rate.assign(now.learning_rate)
         self.model.stop_training = now.stop
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        del logs
+        if self.board is not None:
+            self.board.close()
 
     def _check_steps(self) -> None:
         """Refuse to go on after a loss that is not finite; of a group only the first trainer does, for all."""
@@ -149,28 +161,36 @@ class _EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
 
-class _Board(keras.callbacks.Callback):  # type: ignore[misc]
-    """Write each epoch's row for TensorBoard; a resumed training adds a file."""
+class _Board:
+    """Write each epoch's row for TensorBoard; a training that goes on after epochs adds a file."""
 
-    def __init__(self, state: State, folder: Path) -> None:
-        super().__init__()
-        self.state = state
-        self.writer = SummaryWriter(str(folder))
+    def __init__(self, folder: Path, n_done: int) -> None:
+        folder.mkdir(exist_ok=True)
+        # tensorboardX's SummaryWriter writes from a thread, whose last events a process that is stopped would lose.
+        self.writer = EventsWriter(str(folder / "events"), f".{n_done}")
+        if n_done:  # hides epochs of the files before that were written and not saved
+            self._write(n_done + 1, session_log=SessionLog(status=SessionLog.START))
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        del logs
-        for name, value in self.state.history[-1].items():
+    def add(self, row: Row) -> None:
+        """Write an epoch's row to the disk."""
+        for name, value in row.items():
             if name != "epoch":
-                self.writer.add_scalar(name, value, epoch + 1)
+                self._write(int(row["epoch"]), summary=scalar(name, value))
         self.writer.flush()
 
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        del logs
+    def close(self) -> None:
+        """End the file."""
         self.writer.close()
+
+    def _write(self, step: int, **content: Any) -> None:
+        self.writer.write_event(Event(wall_time=time.time(), step=step, **content))
 
 
 class _BatchLog(keras.callbacks.Callback):  # type: ignore[misc]
-    """Write what is logged after every batch to a table, an epoch at a time: epoch and batch (from 0), then losses."""
+    """Write what is logged after every batch to a table, an epoch at a time: epoch and batch (from 0), then losses.
+
+    An epoch is there before it is saved, so that none is missing when the training is stopped or killed then.
+    """
 
     def __init__(self, state: State, path: Path) -> None:
         super().__init__()

@@ -24,6 +24,7 @@ from kerasac.sampling.batches import other_strands, strand_partners
 from kerasac.sampling.plan import SamplingPlan
 from kerasac.sampling.regions import Candidates, find_candidates
 from kerasac.steps.findings import Findings
+from kerasac.steps.first_weights import check_first_weights
 from kerasac.steps.pseudoreplicates import pseudoreplicates_of
 from kerasac.store.schema import StoreLayout, read_layout
 from kerasac.store.slabs import Track
@@ -138,12 +139,19 @@ def fold_table(spec: FoldsSpec, weights: Mapping[str, int], assembly: Assembly) 
 
 
 def check_model(experiment: Experiment, findings: Findings) -> tuple[Contract | None, Parameters | None]:
-    """Check that the model can be built for the experiment's inputs and outputs."""
+    """Check that the model can be built for the experiment's inputs and outputs, and fits a file that it starts from.
+
+    TensorFlow is needed for such a file alone.
+    """
     contract = findings.attempt(lambda: contract_of(experiment))
     model = experiment.model
     parameters = findings.attempt(lambda: read_parameters(model.architecture, model.parameters))
     if contract is not None and parameters is not None:
+        before = len(findings.errors)
         findings.attempt(lambda: parameters.check(contract))
+        initialize = experiment.training.initialize
+        if len(findings.errors) == before and (initialize is None or _is_there(initialize.file)):
+            findings.attempt(lambda: check_first_weights(model.architecture, contract, parameters, initialize))
         findings.attempt(lambda: _check_counts(experiment, contract))
     if contract is not None:
         findings.attempt(lambda: check_losses(experiment.loss, contract))

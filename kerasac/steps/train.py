@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasac.config import TrainingSpec
@@ -17,7 +18,7 @@ from kerasac.errors import KerasacError, RunError
 from kerasac.models.backend import gpu_count
 from kerasac.models.contract import Contract
 from kerasac.models.losses import losses_of
-from kerasac.sampling.batches import Batch, Signature
+from kerasac.sampling.batches import Array, Batch, Signature
 from kerasac.steps.callbacks import Raw, TrainData, callbacks_of
 from kerasac.steps.history import Row
 from kerasac.steps.optimizers import make_optimizer
@@ -68,7 +69,7 @@ def train(
                 initial_epoch=n_done,
                 epochs=state.until,
                 steps_per_epoch=data.steps,
-                validation_data=_validation_dataset(data.valid) if state.leads else None,
+                validation_data=_validation_dataset(data.valid, model.masked_outputs) if state.leads else None,
                 shuffle=False,
                 verbose=0,
                 callbacks=callbacks_of(model, state, data, folder),
@@ -161,8 +162,24 @@ def _training_dataset(batches: Iterator[Raw], signature: dict[str, Signature]) -
     return _untuned(dataset.prefetch(2))
 
 
-def _validation_dataset(valid: Raw) -> tf.data.Dataset:
-    return _untuned(tf.data.Dataset.from_tensor_slices(valid).batch(_VALIDATION_BATCH))
+def _validation_dataset(valid: Raw, masked_outputs: Sequence[str]) -> tf.data.Dataset:
+    """Wrap the validation windows, with each batch's share of the labels where these may be ambiguous."""
+    dataset = tf.data.Dataset.from_tensor_slices(valid).batch(_VALIDATION_BATCH)
+    if masked_outputs:
+        shares = {name: _shares(valid[name]) for name in masked_outputs}
+        dataset = tf.data.Dataset.zip((dataset, tf.data.Dataset.from_tensor_slices(shares)))
+    return _untuned(dataset)
+
+
+def _shares(labels: Array) -> Array:
+    """Return how many labels each batch has, over the mean of all batches, (n_batches,), float32.
+
+    The mean losses of batches times these average to the mean over all labels.
+    """
+    by_window = np.count_nonzero(~np.isnan(labels), axis=1)
+    by_batch = np.add.reduceat(by_window, np.arange(0, len(labels), _VALIDATION_BATCH))
+    shares: Array = by_batch * (len(by_batch) / max(1, by_batch.sum()))
+    return shares.astype(np.float32)
 
 
 def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:

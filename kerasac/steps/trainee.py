@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from kerasac.models.feed import FedModel, fed
+from kerasac.models.masked_losses import n_labelled
 from kerasac.sampling.batches import Recipe
 from kerasac.steps.trainers import Group
 
@@ -40,34 +41,66 @@ class Trainee(FedModel):
     """A :class:`FedModel` to be trained by :func:`kerasac.steps.train.train`.
 
     With a ``group`` every process takes its step on its part of the batch. Gradients and the loss are averaged with the
-    numbers of windows as weights, so they are those of the whole batch; batch normalisation sees its own part alone.
+    numbers of windows as weights, or of labels where some may be ambiguous, so they are those of the whole batch; batch
+    normalisation sees its own part alone.
     """
 
     def __init__(self, model: keras.Model, recipe: Recipe, group: Group | None = None) -> None:
         super().__init__(model, recipe)
         self.watch, self.group = Watch(), group
 
+    @property
+    def masked_outputs(self) -> tuple[str, ...]:
+        """Names of the outputs whose labels may be ambiguous: those of bins, which are all outputs or none."""
+        return tuple(spec.name for spec in self._recipe.outputs if spec.is_binned)
+
     def train_step(self, data: dict[str, Any]) -> Any:
         """Train on one batch of raw windows."""
         inputs, targets = fed(self._recipe, data)
+        shares = self._shares(targets)
         with tf.GradientTape() as tape:
             predicted = self(inputs, training=True)
-            loss = self.compute_loss(inputs, targets, predicted, training=True)
+            loss = self.compute_loss(inputs, targets, predicted, shares, training=True)
             scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
         n_windows = tf.shape(next(iter(data.values())))[0]
         if self.group is not None:
-            loss, gradients = _averaged(self.group, loss, gradients, n_windows)
+            loss, gradients = _averaged(self.group, loss, gradients, n_windows if shares is None else 1)
         self.watch.note(loss)
         self._loss_tracker.update_state(loss, sample_weight=n_windows)
         self.optimizer.apply(gradients, variables)
         return self.compute_metrics(inputs, targets, predicted)
 
+    def test_step(self, data: Any) -> Any:
+        """Evaluate one batch of raw windows; with a factor for the loss of each output, batches count alike."""
+        if isinstance(data, dict):
+            return super().test_step(data)
+        raw, shares = data
+        inputs, targets = fed(self._recipe, raw)
+        predicted = self(inputs, training=False)
+        self._loss_tracker.update_state(self.compute_loss(inputs, targets, predicted, shares, training=False))
+        return self.compute_metrics(inputs, targets, predicted)
 
-def _averaged(group: Group, loss: Any, gradients: list[Any], n_windows: Any) -> tuple[Any, list[Any]]:
-    """Return the mean loss and gradients over the windows of all trainers."""
-    weight = tf.cast(n_windows, tf.float32)
+    def _shares(self, targets: dict[str, Any]) -> dict[str, Any] | None:
+        """Return how many labels of each output this trainer has, over the mean of all trainers.
+
+        Its mean losses times these, averaged over trainers, are the mean losses of the whole batch. None: windows have
+        the same number of values, or there is no other trainer.
+        """
+        names = self.masked_outputs
+        if self.group is None or not names:
+            return None
+        found = tf.stack([n_labelled(targets[name]) for name in names])
+        total = tf.numpy_function(self.group.sum, [found], tf.float32)
+        total.set_shape(found.shape)
+        shares = self.group.size * found / tf.maximum(total, 1)  # a batch without labels has a loss of 0
+        return dict(zip(names, tf.unstack(shares), strict=True))
+
+
+def _averaged(group: Group, loss: Any, gradients: list[Any], weight: Any) -> tuple[Any, list[Any]]:
+    """Return the mean loss and gradients of all trainers, each with its weight."""
+    weight = tf.cast(weight, tf.float32)
     parts = [tf.convert_to_tensor(loss), *(tf.convert_to_tensor(one) for one in gradients if one is not None)]
     flat = tf.concat([tf.reshape(tf.cast(part, tf.float32), [-1]) for part in parts], axis=0) * weight
     # A call out of the graph: the same on CPUs and GPUs, and an error that can be caught when a trainer is gone.

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyBigWig
 
-from kerasac.errors import StoreError
-from kerasac.genome.assembly import Assembly, IntArray, check_same_sizes
+from kerasac.errors import GenomeError, StoreError
+from kerasac.genome.assembly import Assembly, IntArray, check_same_sizes, naming_hint, renamed_chromosome
 from kerasac.genome.intervals import LAST_COLUMN, Spans, read_bed, summit_outside
 from kerasac.store.schema import BED_DTYPE, BIGWIG_DTYPE
 from kerasac.store.slabs import Track, no_value, read_slabs
@@ -111,6 +111,10 @@ def _check_bigwig(file: Path, assembly: Assembly) -> None:
     ours = {name: size for name, size in assembly.as_dict().items() if name in theirs}
     check_same_sizes(ours or assembly.as_dict(), theirs, str(file))
     absent = [name for name in assembly.names if name not in theirs]
+    renamed = renamed_chromosome(absent, (name for name in theirs if name not in assembly))
+    if renamed is not None:
+        name, _ = renamed
+        raise GenomeError(f"chromosome {name!r} is not in {file}{naming_hint([name], theirs)}")
     if absent:
         logger.warning("%s lacks chromosomes %s: their cells are NaN", file, ", ".join(absent))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +24,9 @@ from kerasac.cache import (
     file_facts,
     in_process,
     local_copy,
+    lock,
     locked,
+    nearest_folder,
     remove,
     upload_folder,
     url_of,
@@ -39,6 +44,7 @@ from kerasac.store.schema import (
     FORMAT_VERSION,
     TILE_BP,
     StoreLayout,
+    check_length,
     check_unchanged,
     create_array,
     is_array,
@@ -102,13 +108,13 @@ class IngestPlan:
         """The array while it is written."""
         return _array(self.unfinished)
 
-    @property
+    @cached_property
     def dtypes(self) -> dict[str, np.dtype[Any]]:
         """Cell type of each attribute."""
         new = {name: BIGWIG_DTYPE if kind.is_signal else BED_DTYPE for name, kind in self.attributes.items()}
         return new | dict(self.stored_dtypes)
 
-    @property
+    @cached_property
     def slab_bp(self) -> int:
         """Rows of a partition: whole checksums, and so whole tiles: no tile is written by two partitions."""
         row_bytes = sum(dtype.itemsize for dtype in self.dtypes.values())
@@ -116,22 +122,23 @@ class IngestPlan:
 
     def partitions(self) -> list[Partition]:
         """Return the partitions, datasets one after the other."""
+        folder, total_bp = str(self.unfinished), self.assembly.total_bp
         slabs = [
             (task, dataset, low)
             for task, dataset in enumerate(self.datasets)
-            for low in range(0, self.assembly.total_bp, self.slab_bp)
+            for low in range(0, total_bp, self.slab_bp)
         ]
         return [
             Partition(
                 number,
-                str(self.unfinished),
+                folder,
                 self.assembly,
                 self.attributes,
                 self.dtypes,
                 dataset,
                 task,
                 low,
-                min(low + self.slab_bp, self.assembly.total_bp),
+                min(low + self.slab_bp, total_bp),
             )
             for number, (task, dataset, low) in enumerate(slabs)
         ]
@@ -161,9 +168,11 @@ def ingest(
 ) -> StoreLayout:
     """Write the tracks of seqdataloader's tables into a new array of its schema.
 
-    An interrupted ingest leaves ``<out>.partial``; the same call goes on from there. Cells of a bigWig are its
-    values, 0 where it has none, NaN on chromosomes that it lacks and for datasets without one. Cells of a BED
-    are 0 outside, 1 inside an interval, 2 at a summit, also where a second interval overlaps it.
+    An interrupted ingest leaves ``<out>.partial``; the same call goes on from there. While another process writes the
+    same array, a call checks its inputs and then waits.
+
+    Cells of a bigWig are its values, 0 where it has none, NaN on chromosomes that it lacks and for datasets without
+    one. Cells of a BED are 0 outside, 1 inside an interval, 2 at a summit, also where a second interval overlaps it.
 
     Any of the paths may be a URL. Files are fetched once; an array for an object store is written in the cache, and
     uploaded when it is whole.
@@ -185,14 +194,21 @@ def ingest(
     StoreError, GenomeError
         When the array exists, or any input is missing or does not fit the chromosome sizes; nothing is written.
     """
+    out = _real_place(out)
     read = partial(plan_ingest, metadata, attributes, chrom_sizes, out, base=base, add=add, overwrite=overwrite)
-    if _leftovers(out):
-        with locked(_lock_of(out), remove_after=True):
-            _finish_replacing(out)
-    _check_out(out, overwrite=overwrite, add=add)
+    _check_place(out)
+    busy = _say_if_busy(out)
+    if not busy:
+        if _leftovers(out):
+            with locked(_lock_of(out), remove_after=True):
+                _finish_replacing(out)
+        _check_out(out, overwrite=overwrite, add=add)
     plan = read()
     check_inputs(plan)  # mistakes are said before anything is made, or waited for
+    if not busy:
+        _say_if_busy(out)  # again: the checks take a while
     with locked(_lock_of(out), remove_after=True):
+        _finish_replacing(out)
         _check_out(out, overwrite=overwrite, add=add)  # again: another process may have finished it meanwhile
         plan = read() if add else plan  # again: the array may be another one now
         plan = with_counted_reads(plan, reads or ReadsSpec(), fasta)
@@ -215,8 +231,15 @@ def plan_ingest(
     add: bool = False,
     overwrite: bool = False,
 ) -> IngestPlan:
-    """Read the tables, and with ``add`` the array that is there; raises StoreError listing every missing file."""
+    """Read the tables, and with ``add`` the array that is there.
+
+    Raises
+    ------
+    StoreError
+        Lists every missing file, or says that the genome is too long for an array.
+    """
     assembly = read_chrom_sizes(local_copy(chrom_sizes))
+    check_length(assembly)
     kinds = read_attributes(attributes)
     datasets = read_metadata(metadata, kinds, base=base)
     stored: Mapping[str, np.dtype[Any]] = {}
@@ -342,6 +365,11 @@ def _write(plan: IngestPlan, shards: ShardMap, progress: Callable[[int, int], No
     finalise(plan)
 
 
+def _real_place(out: Path) -> Path:
+    """Return where a local array lies itself: what takes its place is written and renamed there, not beside a link."""
+    return out.resolve() if url_of(out) is None and out.is_symlink() else out
+
+
 def _replaced(out: Path) -> Path:
     """Return where an array lies while another takes its place."""
     return out.with_name(out.name + ".replaced")
@@ -379,6 +407,19 @@ def _lock_of(out: Path) -> Path:
     return out.with_name(out.name + ".partial.lock")
 
 
+def _say_if_busy(out: Path) -> bool:
+    """Say when another process is writing this array now; return whether one is."""
+    try:
+        with _lock_of(out).open() as handle:
+            lock(handle, out.parent, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        logger.warning("another ingest of %s is going on; this one waits for its end once its inputs are checked", out)
+        return True
+    return False
+
+
 def _read_arrays(plan: IngestPlan) -> list[StoreLayout]:
     """Return the arrays that tracks are copied from."""
     sources = [file for dataset in plan.datasets for file in dataset.files.values()]
@@ -389,6 +430,12 @@ def _staged(plan: IngestPlan) -> IngestPlan:
     """Return the plan with an array in the cache, which stays there until it is uploaded whole."""
     facts = digest({"url": url_of(plan.out), "inputs": plan.fingerprint()})
     return replace(plan, out=cache_folder() / "uploads" / facts / plan.out.name)
+
+
+def _check_place(out: Path) -> None:
+    """Raise StoreError when there can be no array at this path."""
+    if url_of(out) is None and not (folder := nearest_folder(out.absolute().parent)).is_dir():
+        raise StoreError(f"{folder} is a file, so there is no place for {out}; choose another --out")
 
 
 def _check_out(out: Path, *, overwrite: bool, add: bool) -> None:
@@ -438,23 +485,44 @@ def _keep_facts(partition: Partition, cells: Mapping[str, Array]) -> None:
 
 
 def _write_facts(plan: IngestPlan) -> None:
-    """Gather what the partitions kept, into the array's folder."""
-    runs: dict[Track, Runs] = {}
+    """Gather what the partitions kept, into the array's folder, a dataset at a time."""
+    runs: dict[Track, Path] = {}
     content: dict[Track, str] = {}
-    for task, dataset in enumerate(plan.datasets):
-        parts = []
-        for partition in (partition for partition in plan.partitions() if partition.task == task):
-            with np.load(_facts_file(partition.folder, partition.number)) as columns:
-                parts.append(dict(columns))
+    for task, partitions in groupby(plan.partitions(), key=attrgetter("task")):
+        parts = [_read_facts(partition) for partition in partitions]
         for i, (name, kind) in enumerate(plan.attributes.items()):
-            track = Track(dataset.name, name)
+            track = Track(plan.datasets[task].name, name)
             if kind.is_signal:
                 facts: object = [row for part in parts for row in part[f"{i}.checksums"].tolist()]
             else:
-                runs[track] = joined(Runs(*(part[f"{i}.{field}"] for field in Runs._fields)) for part in parts)
-                facts = [zlib.crc32(np.ascontiguousarray(column).data) for column in runs[track]]
+                found = joined(Runs(*(part[f"{i}.{field}"] for field in Runs._fields)) for part in parts)
+                facts = [zlib.crc32(np.ascontiguousarray(column).data) for column in found]
+                runs[track] = plan.unfinished / f"runs-{len(runs)}.npz"
+                np.savez(runs[track], **found._asdict())
             content[track] = digest({"cells": facts})
-    write_stored(read_layout(str(plan.array)), runs, content)
+    write_stored(read_layout(str(plan.array)), _RunsOnDisk(runs), content)
+
+
+class _RunsOnDisk(Mapping[Track, Runs]):
+    """Runs of tracks, each in a file until it is asked for: those of hundreds of datasets take gigabytes."""
+
+    def __init__(self, files: Mapping[Track, Path]) -> None:
+        self._files = files
+
+    def __getitem__(self, track: Track) -> Runs:
+        with np.load(self._files[track]) as columns:
+            return Runs(*(columns[field] for field in Runs._fields))
+
+    def __iter__(self) -> Iterator[Track]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def _read_facts(partition: Partition) -> dict[str, Array]:
+    with np.load(_facts_file(partition.folder, partition.number)) as columns:
+        return dict(columns)
 
 
 def _facts_file(unfinished: Path | str, number: int) -> Path:

@@ -23,6 +23,7 @@ BED_DTYPE = np.dtype(np.uint8)  # seqdataloader has int64, which takes twice as 
 TILE_BP = 65536  # with it blocks are read and written fastest: benchmarks/ingest.py
 _GENOME_DIM, _TASK_DIM = "genome_coordinate", "task"
 _MAX_ROW = np.iinfo(np.uint32).max
+_META_BATCH = 500  # keys written at a time: each takes as long as all that were set since the array was opened
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,15 @@ def is_array(path: str) -> bool:
         return bool(tiledb.object_type(path, ctx=context(path)) == "array")
 
 
+def check_length(assembly: Assembly, *, tile_bp: int = TILE_BP) -> None:
+    """Raise StoreError when a genome is longer than an array's 32-bit rows can count."""
+    if assembly.total_bp > _MAX_ROW - tile_bp:
+        raise StoreError(
+            f"a genome of {assembly.total_bp:,} bases does not fit the array's 32-bit rows (4.29 Gb);"
+            " ingest it in two arrays with part of the chromosomes each"
+        )
+
+
 def create_array(
     path: str,
     assembly: Assembly,
@@ -115,11 +125,7 @@ def create_array(
     if tiledb.object_type(path) is not None:
         raise StoreError(f"{path} already exists; choose another path")
     tile_bp = min(tile_bp, assembly.total_bp)
-    if assembly.total_bp > _MAX_ROW - tile_bp:
-        raise StoreError(
-            f"a genome of {assembly.total_bp:,} bases does not fit the array's 32-bit rows (4.29 Gb);"
-            " ingest it in two arrays with part of the chromosomes each"
-        )
+    check_length(assembly, tile_bp=tile_bp)
     domain = tiledb.Domain(
         tiledb.Dim(_GENOME_DIM, domain=(0, assembly.total_bp), tile=tile_bp, dtype="uint32"),
         tiledb.Dim(_TASK_DIM, domain=(0, len(datasets) - 1), tile=1, dtype="uint32"),
@@ -127,8 +133,7 @@ def create_array(
     attrs = [_attribute(name, dtype) for name, dtype in attributes.items()]
     schema = tiledb.ArraySchema(domain=domain, attrs=attrs, cell_order="row-major", tile_order="row-major")
     tiledb.Array.create(path, schema)
-    with tiledb.open(path, "w") as array:
-        array.meta.update(_metadata(assembly, datasets))
+    _write_metadata(path, _metadata(assembly, datasets))
     return read_layout(path)
 
 
@@ -160,6 +165,13 @@ def _metadata(assembly: Assembly, datasets: tuple[str, ...]) -> dict[str, Any]:
     for i, (name, size, offset) in enumerate(columns):
         meta |= {f"chrom_{i}": name, f"size_{i}": size, f"offset_{i}": offset}
     return meta | {"kerasac_format": FORMAT_VERSION, "kerasac_version": kerasac.__version__}
+
+
+def _write_metadata(path: str, meta: Mapping[str, Any]) -> None:
+    items = list(meta.items())
+    for low in range(0, len(items), _META_BATCH):
+        with tiledb.open(path, "w") as array:
+            array.meta.update(dict(items[low : low + _META_BATCH]))
 
 
 def _read_assembly(path: str, meta: Mapping[str, Any]) -> Assembly:

@@ -48,9 +48,10 @@ def _stretches(spans: Spans) -> Iterator[Spans]:
         return
     first, last = int(spans.starts[0]), int(spans.ends[-1])
     for low in range(first, last, _STRETCH_BP):
-        piece = spans.intersect(Spans(np.array([low]), np.array([min(low + _STRETCH_BP, last)])))
-        if len(piece):
-            yield piece
+        high = min(low + _STRETCH_BP, last)
+        begin, end = np.searchsorted(spans.ends, low, "right"), np.searchsorted(spans.starts, high)
+        if begin < end:
+            yield Spans(np.maximum(spans.starts[begin:end], low), np.minimum(spans.ends[begin:end], high))
 
 
 def _cells(layout: StoreLayout, track: Track, low: int, high: int) -> Array:

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from kerasac.cache import cache_folder, entries, entry, make_room, shrink
+from kerasac.cache.manifest import size_bytes
 from kerasac.errors import CacheError, RunError
 
 TEXT = "whole " * 1_000
@@ -193,7 +194,7 @@ def test_oldest_entries_go_first_until_the_rest_fits(cache: Path, forgotten: Cal
     for name, seconds in (("kind/b", 2), ("other/a", 1), ("kind/c", 3)):
         use(name, seconds)
     forgotten()
-    size = entries._size(cache / "kind" / "b")
+    size = size_bytes(cache / "kind" / "b")
     assert shrink(2 * size) == ["other/a"]
     assert shrink(size) == ["kind/b"]
     assert names(cache / "kind") == {"c"}
@@ -221,6 +222,56 @@ def test_building_keeps_the_limit(cache: Path, forgotten: Callable[[], None], mo
     monkeypatch.setenv("KERASAC_CACHE_GB", "0.00001")
     entry("kind/new", build)
     assert names(cache / "kind") == {"new"}
+
+
+def test_entries_that_surely_fit_are_not_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look takes long where there are many, and one after each of 1,200 took 100 s."""
+    looks: list[None] = []
+    look_through = entries._entries
+    monkeypatch.setattr(entries, "_entries", lambda: looks.append(None) or look_through())
+    for name in "abc":
+        entry(f"kind/{name}", build)
+    assert len(looks) == 1
+
+
+def test_each_process_looks_through_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry("kind/a", build)
+    (cache / "kind" / "left.partial").mkdir()
+    monkeypatch.setattr(entries, "_looked_through", set())  # as in another process
+    entry("kind/b", build)
+    assert names(cache / "kind") == {"a", "b"}
+
+
+def test_what_other_processes_build_counts(
+    cache: Path, forgotten: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use("kind/old", 1)
+    forgotten()
+    monkeypatch.setenv("KERASAC_CACHE_GB", f"{2.5 * size_bytes(cache / 'kind' / 'old') / 1e9:.9f}")
+    subprocess.run([sys.executable, "-c", SCRIPT.replace('"whole"', '"whole " * 1_000')], check=True)
+    assert names(cache / "kind") == {"old", "a"}
+    entry("kind/new", build)
+    assert names(cache / "kind") == {"a", "new"}
+
+
+@pytest.mark.parametrize("clear", [lambda count: count.write_text("1 2"), Path.unlink])
+def test_lost_count_is_made_again(
+    cache: Path, forgotten: Callable[[], None], monkeypatch: pytest.MonkeyPatch, clear: Callable[[Path], object]
+) -> None:
+    use("kind/old", 1)
+    forgotten()
+    monkeypatch.setenv("KERASAC_CACHE_GB", f"{1.5 * size_bytes(cache / 'kind' / 'old') / 1e9:.9f}")
+    clear(cache / "locks" / "bytes")
+    entry("kind/new", build)
+    assert names(cache / "kind") == {"new"}
+
+
+def test_size_of_an_entry_is_that_of_its_files(cache: Path) -> None:
+    folder = entry("kind/a", build)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    assert size_bytes(folder) == size
+    damage_manifest(folder)
+    assert size_bytes(folder) == sum(path.stat().st_size for path in folder.iterdir())
 
 
 def test_limit_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,12 +321,46 @@ def test_room_is_made_by_dropping_old_entries(
     assert names(cache / "kind") == {"b"}
 
 
+def test_room_is_made_of_what_killed_builders_left_before_entries_are_dropped(
+    cache: Path, forgotten: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use("kind/a", 1)
+    forgotten()
+    left = cache / "kind" / "left.partial"
+    left.mkdir()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0 if left.exists() else 1_000))
+    make_room(1_000)
+    assert names(cache / "kind") == {"a"}
+
+
 def test_cache_that_cannot_be_written_is_named(cache: Path) -> None:
     def refused(folder: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(folder))
 
     with pytest.raises(CacheError, match=r"cannot write the cache .*set KERASAC_CACHE"):
         entry("kind/a", refused)
+
+
+def test_builder_that_opens_too_many_files_is_told_so() -> None:
+    def refused(folder: Path) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with pytest.raises(CacheError, match="files open that it may"):
+        entry("kind/a", refused)
+
+
+def test_entry_that_cannot_be_opened_for_want_of_handles_is_not_made_again(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    entry("kind/a", build)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refused)
+        with pytest.raises(CacheError, match="files open that it may"):
+            entry("kind/a", build)
+    assert builds(cache) == 1
 
 
 def test_other_errors_are_not_explained_away(cache: Path) -> None:

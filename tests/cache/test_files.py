@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from kerasac.cache import digest, file_facts, remove, reserve, whole_file, write_whole
+from kerasac.cache import digest, file_facts, remove, remove_parts, reserve, whole_file, write_whole
 
 
 def names(folder: Path) -> set[str]:
@@ -39,6 +42,25 @@ def test_remove_takes_files_folders_and_nothing(tmp_path: Path) -> None:
     for name in ("folder", "file", "nothing"):
         remove(tmp_path / name)
     assert not names(tmp_path)
+
+
+def test_remove_takes_a_link_and_leaves_what_it_names(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "inner").touch()
+    (tmp_path / "link").symlink_to("folder")
+    remove(tmp_path / "link")
+    assert names(tmp_path) == {"folder"}
+    assert names(tmp_path / "folder") == {"inner"}
+
+
+def test_parts_of_dead_processes_are_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    kept = {f".a.{os.getppid()}.part", f".b.{dead.pid}.part", ".a.part", "a"}
+    for name in (*kept, f".a.{dead.pid}.part", f".a.tsv.{dead.pid}.part"):
+        (tmp_path / name).touch()
+    remove_parts(tmp_path, {"a", "a.tsv"})
+    assert names(tmp_path) == kept
 
 
 def test_digest_follows_every_fact_but_not_the_order_of_keys() -> None:

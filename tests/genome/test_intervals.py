@@ -97,6 +97,8 @@ def test_summit_outside_its_peak_is_found(tmp_path: Path) -> None:
         ("chr1\t-1\t5\n", "line 1: chr1:-1-5 is not an interval"),
         ("#\nchr1\t7\t5\n", "line 2: chr1:7-5 is not an interval"),
         ("chr1\t5\t5\n", "not an interval"),
+        ("chr1\t1\t99999999999999999999\n", "line 1: chr1:1-99999999999999999999 ends beyond any chromosome"),
+        ("chr1\t9223372036854775806\t9223372036854775807\n", "line 1: chr1:9.* ends beyond any chromosome"),
         ("", "does not exist"),
     ],
 )
@@ -112,7 +114,7 @@ def test_three_columns_where_a_summit_is_needed_name_the_way_out(tmp_path: Path,
         read_bed(write(tmp_path, "chr1\t1\t5\n"), summits=True, summit_column=column)
 
 
-@pytest.mark.parametrize("cell", ["+", ".", "-3", "1.5", ""])
+@pytest.mark.parametrize("cell", ["+", ".", "-3", "1.5", "", "99999999999999999999"])
 def test_summit_that_is_no_offset_is_named(tmp_path: Path, cell: str) -> None:
     path = write(tmp_path, f"chr1\t1\t5\tname\t0\t{cell}\n")
     with pytest.raises(GenomeError, match=f"line 1: the summit column holds '{re.escape(cell)}'"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tiny import tiny_experiment
+from units import run_alone
 
 from kerasac.runs.trial import run_unit
 from kerasac.runs.unit import Share, Unit, is_done
@@ -59,3 +60,17 @@ def test_unit_with_an_own_model_is_trained_saved_and_predicted(tiny_folder: Path
     assert is_done(unit.folder), events[-1]
     assert "Halved" in (unit.folder / "model.summary").read_text()
     assert (unit.folder / "predictions.h5").stat().st_size
+
+
+@pytest.mark.keras
+def test_own_model_that_cannot_be_built_fails_before_the_bias_model_is_trained(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.py"
+    path.write_text(SOURCE.replace("layers.Dense(counts.n_tracks)", "layers.Dense(counts.n_tracks + 1)"))
+    bias = {"threshold": 2.0, "quantile": 0.3, "model": {"architecture": "small_bias"}}
+    _, events = run_alone(
+        tiny_experiment(tiny_folder, model={"architecture": f"{path}:build"}, bias=bias), tmp_path / "run"
+    )
+    assert [event.get("stage", event["event"]) for event in events] == ["bias", "failed"]
+    assert "output logcount has shape (3,) a window" in events[-1]["message"]

@@ -218,6 +218,20 @@ def test_unit_goes_on_from_another_ones_model(
     assert read_history(unit.folder / "history.csv")[0]["val_loss"] == pytest.approx(best, rel=1e-4)
 
 
+def test_weights_that_do_not_fit_are_found_before_the_bias_model_is_trained(
+    done: tuple[Unit, list[dict[str, Any]]], tiny_folder: Path, tmp_path: Path
+) -> None:
+    """Of an experiment that was prepared when the file was another."""
+    bias = {"threshold": 2.0, "quantile": 0.3, "model": {"architecture": "small_bias"}}
+    initialize = {"file": str(done[0].folder / "model.keras"), "layers": "dilated_9"}
+    wrong = tiny_experiment(tiny_folder, bias=bias, training={"initialize": initialize})
+    prepared = replace(prepare(tiny_experiment(tiny_folder, bias=bias)), experiment=wrong)
+    events: list[dict[str, Any]] = []
+    run_unit(prepared, Unit(prepared.folds[0], 1, str(tmp_path)), Share(threads=1, samplers=0), events.append)
+    assert [event.get("stage", event["event"]) for event in events] == ["bias", "failed"]
+    assert "no layer with weights is called 'dilated_9'" in events[-1]["message"]
+
+
 def test_epochs_of_fewer_steps_in_bfloat16_leave_a_float32_model(tiny_folder: Path, tmp_path: Path) -> None:
     from kerasac.models.checkpoint import load_model
 

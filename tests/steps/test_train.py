@@ -236,6 +236,66 @@ def test_tensorboard_logs_lie_in_the_folder_when_they_are_asked_for(tmp_path: Pa
     assert not (tmp_path / "without" / "tensorboard").exists()
 
 
+def logged_epochs(folder: Path) -> list[int]:
+    """Return the epochs of the rows of batches.tsv, in its order and from 1."""
+    lines = (folder / "batches.tsv").read_text().splitlines()
+    assert [line.split("\t")[1] for line in lines[1:]] == [str(i % STEPS) for i in range(len(lines) - 1)]
+    return [int(line.split("\t")[0]) + 1 for line in lines[1:]]
+
+
+def drawn_epochs(folder: Path) -> list[int]:
+    """Return the epochs that TensorBoard draws: a file hides those of the files before it from its first step on."""
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+    drawn: list[int] = []
+    for path in sorted((folder / "tensorboard").iterdir()):
+        for event in (Event.FromString(record) for record in records(path)):
+            if event.session_log.status == SessionLog.START:
+                drawn = [epoch for epoch in drawn if epoch < event.step]
+            drawn += [event.step for value in event.summary.value if value.tag == "loss"]
+    return drawn
+
+
+def records(path: Path) -> list[bytes]:
+    """Return what a file of TensorFlow's records holds."""
+    import tensorflow as tf
+
+    return list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+
+
+def test_epoch_that_a_training_was_stopped_after_is_in_its_logs_once(tmp_path: Path) -> None:
+    def stop(row: Any) -> None:
+        if row["epoch"] == 2:
+            assert logged_epochs(tmp_path)[-1] == drawn_epochs(tmp_path)[-1] == 2, "as the mirror saves the folder now"
+            raise InterruptedHereError
+
+    with pytest.raises(InterruptedHereError):
+        run(tmp_path, on_epoch=stop, batch_log=True, tensorboard=True)
+    run(tmp_path, batch_log=True, tensorboard=True)
+    assert logged_epochs(tmp_path) == [epoch for epoch in range(1, EPOCHS + 1) for _ in range(STEPS)]
+    assert drawn_epochs(tmp_path) == list(range(1, EPOCHS + 1))
+
+
+def test_epoch_that_was_logged_and_not_saved_is_in_the_logs_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kerasac.steps import training_state
+
+    def killed(path: Path, rows: list[Any]) -> None:
+        if len(rows) == 3:
+            raise InterruptedHereError
+        write_history(path, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_state, "write_history", killed)
+        with pytest.raises(InterruptedHereError):
+            run(tmp_path, batch_log=True, tensorboard=True)
+    assert drawn_epochs(tmp_path) == [1, 2, 3]
+    run(tmp_path, batch_log=True, tensorboard=True)
+    assert logged_epochs(tmp_path) == [epoch for epoch in range(1, EPOCHS + 1) for _ in range(STEPS)]
+    assert drawn_epochs(tmp_path) == list(range(1, EPOCHS + 1))
+
+
 def test_stream_that_is_left_early_is_closed(tmp_path: Path) -> None:
     """Else its Ray samplers keep the CPUs that the next unit waits for."""
     left.clear()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -13,15 +16,16 @@ import pyBigWig
 import pytest
 import tiledb
 
+from kerasac.cache import locked
 from kerasac.errors import GenomeError, KerasacError, StoreError
 from kerasac.genome.assembly import Assembly
 from kerasac.store import ingest as ingest_room
-from kerasac.store.ingest import Partition, finalise, ingest, init, plan_ingest, write_partition
+from kerasac.store.ingest import IngestPlan, Partition, finalise, ingest, init, plan_ingest, write_partition
 from kerasac.store.reads import ReadsSpec, Shift
 from kerasac.store.scan import scan_spans
 from kerasac.store.schema import StoreLayout, create_array, read_layout
 from kerasac.store.slabs import Track
-from kerasac.store.stored_runs import track_content
+from kerasac.store.stored_runs import Runs, track_content
 
 CHR1, CHR2 = 40_000, 3_000
 TILE_BP = 16_384
@@ -148,6 +152,13 @@ def test_partitions_are_whole_tiles_and_cover_every_row_once(folder: Path, small
         assert [part.high for part in ours] == [TILE_BP, 2 * TILE_BP, CHR1 + CHR2]
 
 
+def test_partitions_share_what_is_the_same_for_all(folder: Path, small_slabs: None) -> None:
+    """Working it out for each of a hundred thousand takes longer than all else that is in them."""
+    plan = plan_ingest(folder / "metadata.tsv", folder / "attributes.tsv", folder / "chrom.sizes", folder / "out.tdb")
+    parts = plan.partitions()
+    assert all(part.dtypes is parts[0].dtypes and part.folder is parts[0].folder for part in parts)
+
+
 class _PowerCutError(Exception):
     pass
 
@@ -262,13 +273,16 @@ def _wrong_inputs(folder: Path) -> dict[str, Callable[[], object]]:
     return {
         "missing file": lambda: (folder / "b.bw").unlink(),
         "bigwig naming": lambda: bigwig(folder / "b.bw", {"1": CHR1, "2": CHR2}),
+        "bigwig naming of some": lambda: bigwig(folder / "b.bw", {"1": CHR1, "chr2": CHR2}),
         "bigwig longer": lambda: bigwig(folder / "b.bw", {"chr1": CHR1 + 1, "chr2": CHR2}),
         "bigwig cut": lambda: (folder / "b.bw").write_bytes((folder / "a.bw").read_bytes()[:2000]),
         "not a bigwig": lambda: (folder / "b.bw").write_text("chr1\t0\t1\t5\n"),
         "bed naming": lambda: (folder / "peaks.bed").write_text("1\t10\t20\t.\t5\n"),
+        "bed longer": lambda: (folder / "peaks.bed").write_text("chr1\t10\t99999999999999999999\t.\t5\n"),
         "bed elsewhere": lambda: (folder / "peaks.bed").write_text("chr1\t40000\t40010\t.\t5\n"),
         "no summit": lambda: (folder / "peaks.bed").write_text("chr1\t10\t20\n"),
         "reversed": lambda: (folder / "ambig.bed").write_text("chr1\t20\t10\n"),
+        "long genome": lambda: (folder / "chrom.sizes").write_text("chr1\t3000000000\nchr2\t2000000000\n"),
     }
 
 
@@ -277,13 +291,16 @@ def _wrong_inputs(folder: Path) -> dict[str, Callable[[], object]]:
     [
         ("missing file", StoreError, r"names 1 files that do not exist.*\n.*b\.bw \(track of B\)"),
         ("bigwig naming", GenomeError, r"'chr1' is not in .*b\.bw: it is called '1' there"),
+        ("bigwig naming of some", GenomeError, r"'chr1' is not in .*b\.bw: it is called '1' there, 'chr1' here"),
         ("bigwig longer", GenomeError, r"chr1 has 40,000 bases here but 40,001 in .*b\.bw"),
         ("bigwig cut", StoreError, r"b\.bw is not a whole bigWig file"),
         ("not a bigwig", StoreError, r"b\.bw is not a whole bigWig file"),
         ("bed naming", GenomeError, r"'1' of .*peaks\.bed is not in the genome: it is called 'chr1' there"),
+        ("bed longer", GenomeError, r"peaks\.bed line 1: chr1:10-9+ ends beyond any chromosome"),
         ("bed elsewhere", GenomeError, r"peaks\.bed: chr1:40000-40010 starts beyond"),
         ("no summit", GenomeError, r"peaks\.bed line 1 has 3 columns and no summit"),
         ("reversed", GenomeError, r"ambig\.bed line 1: chr1:20-10 is not an interval"),
+        ("long genome", StoreError, r"5,000,000,000 bases does not fit the array's 32-bit rows"),
     ],
 )
 def test_wrong_input_is_named_before_anything_is_written(
@@ -293,6 +310,21 @@ def test_wrong_input_is_named_before_anything_is_written(
     with pytest.raises(kind, match=said):
         run()
     assert not list(folder.glob("out.tdb*"))
+
+
+def test_long_genome_without_tracks_leaves_nothing(folder: Path, run: Ingest) -> None:
+    (folder / "chrom.sizes").write_text("chr1\t3000000000\nchr2\t2000000000\n")
+    (folder / "metadata.tsv").write_text("dataset\ttrack\tpeak\tambig\nA\t\t\t\n")
+    with pytest.raises(StoreError, match="does not fit the array's 32-bit rows"):
+        run()
+    assert not list(folder.glob("out.tdb*"))
+
+
+@pytest.mark.parametrize("out", ["peaks.bed/out.tdb", "peaks.bed/stores/out.tdb"])
+def test_array_below_a_file_is_an_error(folder: Path, out: str) -> None:
+    files = [folder / name for name in ("metadata.tsv", "attributes.tsv", "chrom.sizes", out)]
+    with pytest.raises(StoreError, match=r"peaks\.bed is a file, so there is no place for .*out\.tdb; choose another"):
+        ingest(*files)
 
 
 def test_infinite_values_are_an_error(folder: Path, run: Ingest) -> None:
@@ -330,6 +362,38 @@ def test_runs_of_peaks_are_kept_with_the_array(run: Ingest, small_slabs: None, m
 def test_bigwig_attributes_are_scanned(run: Ingest) -> None:
     spans = scan_spans(run(), "track", ["A"], 39_990)
     assert spans.rows_at(np.arange(spans.total_bp)).tolist() == list(range(39_990, 40_000))
+
+
+def test_partitions_are_made_once_for_all_datasets(
+    folder: Path, run: Ingest, small_slabs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partitions, calls = IngestPlan.partitions, []
+    monkeypatch.setattr(IngestPlan, "partitions", lambda plan: (calls.append(plan), partitions(plan))[1])
+    run()
+    n_calls = len(calls)
+    with (folder / "metadata.tsv").open("a") as table:
+        table.writelines(f"more_{i}\ta.bw\t\t\n" for i in range(5))
+    run(overwrite=True)
+    assert len(calls) == 2 * n_calls
+
+
+def test_runs_of_one_track_are_held_at_a_time(run: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts: list[weakref.ref[np.ndarray]] = []
+
+    def watched(parts: Iterator[Runs]) -> Runs:
+        runs = join(parts)
+        starts.append(weakref.ref(runs.start))
+        return runs
+
+    def write(layout: StoreLayout, runs: Mapping[Track, Runs], content: Mapping[Track, str]) -> None:
+        assert len(starts) == 4
+        assert sum(start() is not None for start in starts) <= 1
+        store(layout, runs, content)
+
+    join, store = ingest_room.joined, ingest_room.write_stored
+    monkeypatch.setattr(ingest_room, "joined", watched)
+    monkeypatch.setattr(ingest_room, "write_stored", write)
+    run()
 
 
 def test_content_follows_the_cells_not_the_way_they_were_written(
@@ -426,6 +490,54 @@ def test_what_cannot_be_added_is_named_and_nothing_is_touched(
         ingest(*tables, add=True)
     assert read_layout(str(folder / "out.tdb")).state == before.state
     assert not (folder / "out.tdb.partial").exists()
+
+
+@pytest.fixture
+def others(folder: Path) -> Iterator[ThreadPoolExecutor]:
+    """A thread for a second ingest, of an array that a first one has begun."""
+    (folder / "out.tdb.partial" / "array").mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def _wait_until_said(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    give_up = time.monotonic() + 60
+    while text not in caplog.text:
+        assert time.monotonic() < give_up, f"{text!r} is not said"
+        time.sleep(0.01)
+
+
+def test_mistakes_are_said_while_another_ingest_goes_on(folder: Path, run: Ingest, others: ThreadPoolExecutor) -> None:
+    (folder / "metadata.tsv").unlink()
+    with locked(ingest_room._lock_of(folder / "out.tdb")):
+        second = others.submit(run)
+        with pytest.raises(StoreError, match=r"metadata table .* does not exist"):
+            second.result(timeout=20)
+
+
+def test_waiting_for_another_ingest_is_said(
+    folder: Path, run: Ingest, others: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    with locked(ingest_room._lock_of(folder / "out.tdb"), remove_after=True):
+        second = others.submit(run)
+        _wait_until_said(caplog, "out.tdb is going on; this one waits")
+        assert not second.done()
+    assert cells(second.result(timeout=60), "track", "A").tolist() == expected_track(1).tolist()
+    assert caplog.text.count("is going on") == 1
+
+
+def test_add_to_an_array_that_another_ingest_is_making_waits_for_it(
+    folder: Path, run: Ingest, others: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = run()
+    Path(made.path).rename(folder / "made.tdb")
+    bigwig(folder / "c.bw", SIZES, 3)
+    tables = more_tables(folder, "dataset\ttrack\nC\tc.bw\n", "track\tbigwig\n")
+    with locked(ingest_room._lock_of(folder / "out.tdb"), remove_after=True):
+        second = others.submit(ingest, *tables, add=True)
+        _wait_until_said(caplog, "out.tdb is going on; this one waits")
+        (folder / "made.tdb").rename(folder / "out.tdb")
+    assert second.result(timeout=60).datasets == ("A", "B", "C")
 
 
 class KilledError(BaseException):

@@ -47,6 +47,16 @@ def test_every_window_is_its_plain_sum(
     np.testing.assert_allclose(found, expected)
 
 
+def test_spans_are_compared_as_a_whole_only_once(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for every stretch: there may be hundreds of thousands of spans, and hundreds of stretches."""
+    intersect, calls = Spans.intersect, []
+    monkeypatch.setattr(room, "_STRETCH_BP", 10)
+    monkeypatch.setattr(Spans, "intersect", lambda ours, theirs: (calls.append(ours), intersect(ours, theirs))[1])
+    centers = Spans.from_bounds(np.array([20, 33, 290]), np.array([30, 120, 310]))
+    window_totals(layout, [Track("d", "plus")], centers, FLANK)
+    assert len(calls) == 1
+
+
 def test_chromosome_shorter_than_a_window_has_none(layout: StoreLayout) -> None:
     chr3 = Spans.of_chromosomes(["chr3"], ASSEMBLY)
     assert len(window_totals(layout, [Track("d", "plus")], chr3, FLANK)) == 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from kerasac.cache import ShardMap, in_process
+from kerasac.cache import ShardMap, in_process, locked, remove, remove_parts
 from kerasac.errors import StoreError
 from kerasac.genome.assembly import Assembly, naming_hint, read_chrom_sizes
 from kerasac.genome.intervals import Spans
@@ -71,7 +72,7 @@ def write_labels(
     """Label the bins of a genome for the tasks of a table, as seqdataloader's ``genomewide_labels`` does.
 
     Blocks of each task and chromosome are labelled into a matrix on disk, beside the output; then the files are written
-    from it, and get their names when all are whole.
+    from it, and get their names when all are whole. Two processes with the same output work one after the other.
 
     Parameters
     ----------
@@ -85,6 +86,8 @@ def write_labels(
     ------
     StoreError, GenomeError
         When an output exists, or any input is missing or does not fit; no file is written.
+    RunError
+        When the file system of the output has no locks.
     """
     genome = read_chrom_sizes(chrom_sizes)
     grid = BinGrid(_chosen(genome, keep, exclude, chrom_sizes), spec.bins)
@@ -99,9 +102,9 @@ def write_labels(
             check_file(AttributeType.BIGWIG, task.bigwig, grid.assembly)
     bins = [find_bins(task, spec, grid, genome) for task in table]
 
-    output.path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.path.parent, prefix=f".{output.path.name}.") as folder:
-        scratch = Path(folder)
+    with _scratch_folder(output.path) as scratch:
+        plan_files(output, grid, names)  # again: another process may have written them meanwhile
+        remove_parts(output.path.parent, {file.path.name for file in files})
         labels = Labels(LabelMatrix(scratch / "matrix", len(table), grid.total), names, grid)
         todo = [shard for i, task in enumerate(table) for shard in _shards(labels, i, task, bins[i], spec)]
         step = _Steps(len(todo) + count_pieces(files), progress)
@@ -116,6 +119,20 @@ def label_shard(shard: Shard) -> tuple[int, int, int]:
     labels = label_block(shard.block)
     shard.matrix.write(shard.task, shard.low, labels)
     return shard.task, int((labels > 0).sum()), int(np.isnan(labels).sum())
+
+
+@contextmanager
+def _scratch_folder(out: Path) -> Iterator[Path]:
+    """Give one process at a time a folder beside its output, and remove what a killed one left of it."""
+    folder = out.with_name(f".{out.name}.scratch")
+    with locked(out.with_name(f".{out.name}.lock"), remove_after=True):
+        remove(folder)
+        folder.mkdir()
+        try:
+            # Each has its own in there: workers of a killed process may go on for a moment, and write to its files.
+            yield Path(tempfile.mkdtemp(dir=folder))
+        finally:
+            remove(folder)
 
 
 def _label(labels: Labels, todo: Sequence[Shard], shards: ShardMap, step: Callable[[], None]) -> tuple[TaskCounts, ...]:

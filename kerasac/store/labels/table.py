@@ -101,11 +101,17 @@ class OpenTable(NamedTuple):
     settings: Mapping[str, Any]
 
     def records(self) -> Iterator[npt.NDArray[np.void]]:
-        """Yield all records, in pieces; an empty table is one empty piece."""
+        """Yield all records, in pieces; an empty table is one empty piece.
+
+        Raises
+        ------
+        StoreError
+            When the file is damaged, or compressed by what h5py has no filter for.
+        """
         # Whole records: picking fields in the file would decompress it once a field.
         step = max(1, _READ_BYTES // self.dataset.dtype.itemsize)
         for low in range(0, max(1, len(self.dataset)), step):
-            yield self.dataset[low : low + step]
+            yield _read_records(self.dataset, low, low + step)
 
     def column(self, records: npt.NDArray[np.void], name: str) -> npt.NDArray[Any]:
         """Return a column of some records, (n,)."""
@@ -146,6 +152,27 @@ def open_table(path: Path) -> Iterator[OpenTable]:
         tasks = tuple(name for name in order if name not in INDEX)
         settings = json.loads(group.attrs[_SETTINGS]) if _SETTINGS in group.attrs else {}
         yield OpenTable(table, fields, tasks, settings)
+
+
+def _read_records(table: h5py.Dataset, low: int, high: int) -> npt.NDArray[np.void]:
+    try:
+        records: npt.NDArray[np.void] = table[low:high]
+    except OSError as error:
+        path, lacking = table.file.filename, _lacking_filters(table)
+        if lacking:
+            raise StoreError(
+                f"{path} is compressed by {' and '.join(lacking)}, which is not read here; write it with"
+                " to_hdf(…, complib='zlib'), or without compression"
+            ) from None
+        raise StoreError(f"{path} is damaged: its table cannot be read ({error}); make or copy it again") from None
+    return records
+
+
+def _lacking_filters(table: h5py.Dataset) -> list[str]:
+    """Return the names of a table's filters that h5py does not have: PyTables brings some of its own."""
+    properties = table.id.get_create_plist()
+    filters = [properties.get_filter(i) for i in range(properties.get_nfilters())]
+    return [name.decode() for number, _, _, name in filters if not h5py.h5z.filter_avail(number)]
 
 
 def _table_key(file: h5py.File, path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from kerasac.store.reads.counts import (
     open_counts,
     write_counts,
 )
-from kerasac.store.reads.files import read_ends
+from kerasac.store.reads.files import read_ends, reads_format
 from kerasac.store.reads.shift import ShiftEvidence, detect_shift
 from kerasac.store.reads.spec import AUTO, TARGETS, Assay, Dedup, ReadsSpec, Shift, Strand
 
@@ -171,5 +171,7 @@ def _single(strand: Strand) -> tuple[Strand, ...]:
 
 
 def _state(path: Path, assembly: Assembly, spec: ReadsSpec) -> str:
+    if spec.format is not None and spec.format == reads_format(path):
+        spec = replace(spec, format=None)  # said or found, it is the same, and so are the counts
     sizes = list(assembly.as_dict().items())
     return digest({**file_facts(path), "sizes": sizes, "filters": spec.filters(), "version": FORMAT_VERSION})

@@ -23,6 +23,7 @@ CHUNK_LINES = 1_000_000
 _CHROM, _START, _END, _BARCODE, _STRAND = 0, 1, 2, 3, 5  # columns
 _TYPES = {_CHROM: "str", _START: "int64", _END: "int64", _BARCODE: "str", _STRAND: "str"}
 _HEADERS = ("#", "track", "browser")
+_MAX_INT = np.iinfo(np.int64).max
 _HEAD_LINES = 10_000  # a fragment file of many chromosomes names each in its header
 
 
@@ -127,7 +128,7 @@ def _tables(path: Path, assembly: Assembly, columns: Sequence[int]) -> Iterator[
 _WANTED = {
     3: "a fragment file has chrom, start, end",
     4: "barcodes are looked for in column 4",
-    6: "tagAlign has chrom, start, end, name, score, strand. If its lines are fragments, say so with the format",
+    6: "tagAlign has chrom, start, end, name, score, strand. If its lines are fragments, say --format fragments",
 }
 
 
@@ -174,7 +175,7 @@ def _refuse_line(path: Path, is_good: Callable[[list[str]], bool], problem: str)
 
 def _is_interval(fields: list[str]) -> bool:
     try:
-        return 0 <= int(fields[_START]) < int(fields[_END])
+        return 0 <= int(fields[_START]) < int(fields[_END]) <= _MAX_INT
     except (ValueError, IndexError):
         return False
 
@@ -190,7 +191,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise StoreError(f"{path} is not a whole gzip file ({error}); make or download it again") from error
-    except ValueError as error:  # pandas' too
+    except (ValueError, OverflowError) as error:  # pandas' too
         _refuse_line(path, _is_interval, "is not 'chrom<TAB>start<TAB>end…'")
         raise StoreError(f"{path} cannot be read as tab-separated columns: {error}") from error
 

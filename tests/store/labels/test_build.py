@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 import pyBigWig
 import pytest
 
+from kerasac.cache import locked
 from kerasac.errors import KerasacError, StoreError
 from kerasac.store.labels import build as build_room
 from kerasac.store.labels import files as files_room
@@ -198,6 +202,50 @@ def test_error_in_the_work_leaves_nothing_behind(folder: Path, name: str) -> Non
     with pytest.raises(StoreError, match="log of signal"):
         build(folder, f"out/{name}", LabelSpec(Approach.SUMMIT_REGRESSION, transform=Transform.LOG, pseudocount=0))
     assert list((folder / "out").iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from kerasac.store.labels.build import write_labels
+from kerasac.store.labels.outputs import OutputSpec
+from kerasac.store.labels.spec import Approach, LabelSpec
+
+def kill(done, total):
+    if done == total:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+folder = Path(sys.argv[1])
+spec = LabelSpec(Approach.OVERLAP_CLASSIFICATION)
+write_labels(folder / "tasks.tsv", folder / "chrom.sizes", OutputSpec(folder / "out/x.hdf5"), spec, progress=kill)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(folder: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
+    left = [path for path in (folder / "out").rglob("*") if path.is_file()]
+    assert {path.suffix or path.name for path in left} == {"matrix", ".part", ".lock"}
+    n_matrices: list[int] = []
+
+    def count(done: int, total: int) -> None:
+        n_matrices.append(len(list((folder / "out").rglob("matrix"))))
+
+    build(folder, "out/x.hdf5", options={"progress": count})
+    assert (n_matrices[0], max(n_matrices)) == (0, 1), "the old one leaves before the new one takes its room"
+    assert [path.name for path in (folder / "out").iterdir()] == ["x.hdf5"]
+
+
+def test_file_that_another_process_wrote_meanwhile_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def locked_late(path: Path, **how: bool) -> Iterator[None]:
+        (folder / "x.tsv").write_text("another's")
+        with locked(path, **how):
+            yield
+
+    monkeypatch.setattr(build_room, "locked", locked_late)
+    with pytest.raises(StoreError, match=r"x\.tsv already exists"):
+        build(folder, "x.tsv")
+    assert (folder / "x.tsv").read_text() == "another's"
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,11 @@ def write_text(path: Path, text: str = TEXT) -> Path:
     return path
 
 
-def write_pandas(path: Path, **columns: Any) -> Path:
+def write_pandas(path: Path, complib: str | None = None, **columns: Any) -> Path:
     pytest.importorskip("tables", reason="pandas writes HDF5 by it")
     frame = pd.DataFrame({"CHR": CHROM, "START": START, "END": END, **columns}).set_index(["CHR", "START", "END"])
-    frame.to_hdf(path, key="data", format="table", min_itemsize={"CHR": 30})
+    how = {"complib": complib, "complevel": 5} if complib else {}
+    frame.to_hdf(path, key="data", format="table", min_itemsize={"CHR": 30}, **how)
     return path
 
 
@@ -191,6 +192,26 @@ def test_truncated_files_are_an_error(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-100])
         with pytest.raises(StoreError, match=r"x\.\S+ (cannot be read as a label file|is not a whole HDF5 file)"):
             read_labels(path)
+
+
+@pytest.mark.parametrize("complib", ["blosc", "bzip2"])
+def test_compression_of_pytables_own_is_named_with_the_way_out(tmp_path: Path, complib: str) -> None:
+    path = write_pandas(tmp_path / "x.hdf5", complib, a=VALUES[:, 0])
+    message = rf"x\.hdf5 is compressed by {complib}, which is not read here; write it with to_hdf\(…, complib='zlib'\)"
+    with pytest.raises(StoreError, match=message):
+        read_labels(path)
+    assert read_labels(write_pandas(tmp_path / "y.hdf5", "zlib", a=VALUES[:, 0])).values[1] == 1
+
+
+def test_damaged_table_is_an_error(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "x.hdf5")
+    with h5py.File(path) as file:
+        chunk = file["data/table"].id.get_chunk_info(0)
+    content = bytearray(path.read_bytes())
+    content[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"x\.hdf5 is damaged: its table cannot be read .*make or copy it again"):
+        read_labels(path)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

@@ -204,6 +204,8 @@ def test_format_may_be_said(tmp_path: Path) -> None:
         (["chr1 -3 10"], "line 1 is not an interval"),
         (["#", "chr1 1 5", "chr1 a 5"], "line 3 is not 'chrom"),
         (["chr1 1 5", "chr1 1"], "line 2 is not 'chrom"),
+        (["chr1 1 99999999999999999999"], "line 1 is not 'chrom.*found 'chr1.*99999999999999999999'"),
+        (["chr1 1 9223372036854775808"], "line 1 is not 'chrom"),
         (["chrom start end", "chr1 1 5"], "line 1 is not 'chrom"),
         (["chr1 1"], "has 2 tab-separated columns"),
         (["# nothing else"], "holds no line of reads"),
@@ -221,8 +223,10 @@ def test_mistake_in_text_is_named(tmp_path: Path, lines: list[str], message: str
 
 
 def test_tagalign_without_strands_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"has 3 .*columns; tagAlign has chrom, .* strand"):
-        found(written(tmp_path / "x.tagAlign", "chr1 1 5"))
+    path = written(tmp_path / "x.tagAlign", "chr1 1 5")
+    with pytest.raises(StoreError, match=r"has 3 .*columns; tagAlign has chrom, .* strand.* say --format fragments"):
+        found(path)
+    assert found(path, format=ReadsFormat.FRAGMENTS) == ([1], [4], {})
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,17 @@ from kerasac.cache import cache_folder
 from kerasac.errors import GenomeError, StoreError
 from kerasac.genome.assembly import Assembly, read_chrom_sizes
 from kerasac.genome.sequence import TokenGenome, token_genome
-from kerasac.store.reads import Assay, Dedup, InsertionCounts, ReadsSpec, Shift, Strand, count_reads, parse_shift
+from kerasac.store.reads import (
+    Assay,
+    Dedup,
+    InsertionCounts,
+    ReadsFormat,
+    ReadsSpec,
+    Shift,
+    Strand,
+    count_reads,
+    parse_shift,
+)
 from kerasac.store.reads.insertions import counted_ends
 
 ASSEMBLY = Assembly(("chr1", "chr2", "chr3"), (20, 6, 10))
@@ -118,6 +128,14 @@ def test_changed_file_or_filter_is_counted_anew(fragments: Path) -> None:
     fragments.write_text("chr1\t2\t12\n")
     assert counts(fragments, (0, 0)).facts.plus == 1
     assert first.facts.plus == 6
+
+
+def test_format_that_is_said_shares_the_counts_of_one_that_is_found(fragments: Path, tmp_path: Path) -> None:
+    (tmp_path / "reads.bed").write_text("chr1\t2\t12\tN\t0\t+\n")
+    said, found = ReadsSpec(format=ReadsFormat.FRAGMENTS), ReadsSpec()
+    assert counted_ends(fragments, ASSEMBLY, said).name == counted_ends(fragments, ASSEMBLY, found).name
+    reads = tmp_path / "reads.bed"
+    assert counted_ends(reads, ASSEMBLY, said).name != counted_ends(reads, ASSEMBLY, found).name
 
 
 def test_file_that_changes_while_in_use_is_refused(fragments: Path) -> None:

@@ -127,7 +127,13 @@ def test_all_mistakes_are_told_at_once() -> None:
     ("overrides", "expected"),
     [
         (["outputs.1.name=profile"], "two inputs or outputs are called 'profile'"),
-        (["outputs.1.source=[plus, plus]"], "outputs.1.source: 'plus' is listed twice"),
+        (["outputs.1.source=[plus, plus]"], "outputs.1: .*source: 'plus' is listed twice"),
+        (["outputs.1.dataset=[a, a]"], "outputs.1: .*dataset: 'a' is listed twice"),
+        (["outputs.1.paired=true"], "outputs.1: .*paired: 2 sources need as many datasets; there are 0"),
+        (
+            ["outputs.1.paired=true", "outputs.1.source=[plus, plus]", "outputs.1.dataset=[a, a]"],
+            "outputs.1: .*paired: plus of a is listed twice",
+        ),
         (["datasets=[a, a]"], "datasets: 'a' is listed twice"),
         (["outputs.0.source=seq"], "outputs.0.source: an output cannot be the sequence"),
         (["inputs.0.source=[seq, plus]"], "inputs.0: 'seq' is the genome's sequence"),

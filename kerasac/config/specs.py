@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,7 +70,8 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_distinct), Field(min_length=1)]
+NameList = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Names = Annotated[NameList, AfterValidator(_distinct)]
 
 
 class Spec(BaseModel):
@@ -94,20 +96,41 @@ class TrackSpec(Spec):
     """One input or output of the model: which tracks, how wide, summed and transformed how.
 
     ``flank`` is in bases: the window is centre − flank … centre + flank. ``dataset`` names rows of the array's
-    task axis; by default those of the experiment. ``pseudocount`` is added before log, log10 and counts_to_logit.
+    task axis; by default those of the experiment. Its channels are every source of the first dataset, then of the
+    second, …; with ``paired`` the first source of the first dataset, the second source of the second dataset, ….
+    ``pseudocount`` is added before log, log10 and counts_to_logit.
     An input with a ``file`` has one value a bin and source: columns of a label file with the same bins, whose values of
     validation and test bins come from ``valid_file``, where it is given.
     """
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
-    source: Names
+    source: NameList
     flank: int = Field(default=0, ge=0)
     file: DataPath | None = None
     valid_file: DataPath | None = None
     aggregate: Aggregate = "none"
     transform: Transform = "none"
     pseudocount: float = Field(default=1.0, ge=0)
-    dataset: Names | None = None
+    dataset: NameList | None = None
+    paired: bool = False
+
+    @model_validator(mode="after")
+    def _channels_differ(self) -> TrackSpec:
+        if self.paired:
+            n_datasets = 0 if self.dataset is None else len(self.dataset)
+            if n_datasets != len(self.source):
+                raise ValueError(f"paired: {len(self.source)} sources need as many datasets; there are {n_datasets}")
+            pairs = list(zip(self.dataset or (), self.source, strict=True))
+            for dataset, source in pairs:
+                if pairs.count((dataset, source)) > 1:
+                    raise ValueError(f"paired: {source} of {dataset} is listed twice; name each once")
+            return self
+        for key, names in (("source", self.source), ("dataset", self.dataset or ())):
+            try:
+                _distinct(names)
+            except ValueError as error:
+                raise ValueError(f"{key}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _makes_sense(self) -> TrackSpec:
@@ -606,8 +629,14 @@ class Experiment(Spec):
         return self
 
     def track_datasets(self, track: TrackSpec) -> tuple[str, ...]:
-        """Return the datasets that an input or output reads."""
-        return track.dataset if track.dataset is not None else self.datasets
+        """Return the datasets that an input or output reads, each once."""
+        return tuple(dict.fromkeys(track.dataset)) if track.dataset is not None else self.datasets
+
+    def channels(self, track: TrackSpec) -> tuple[tuple[str, str], ...]:
+        """Return dataset and source of each channel of an input or output that is made of tracks."""
+        if track.paired:
+            return tuple(zip(track.dataset or (), track.source, strict=True))
+        return tuple(product(self.track_datasets(track), track.source))
 
     @property
     def track_specs(self) -> tuple[TrackSpec, ...]:

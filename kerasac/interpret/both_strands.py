@@ -134,5 +134,4 @@ def ends_of(experiment: Experiment) -> Ends:
     spec = next(spec for spec in experiment.outputs if spec.name == first.name)
     if spec.is_binned:
         return Ends(contract, tuple(range(len(first.tasks))))
-    tracks = [Track(dataset, name) for dataset in experiment.track_datasets(spec) for name in spec.source]
-    return Ends(contract, strand_partners(tracks))
+    return Ends(contract, strand_partners([Track(*channel) for channel in experiment.channels(spec)]))

@@ -66,9 +66,9 @@ def _port(experiment: Experiment, spec: TrackSpec) -> Port:
     if spec.is_binned:
         binned: Role = (spec.kind or "values") if isinstance(spec, OutputSpec) else "values"
         return Port(spec.name, binned, 0, len(spec.source), spec.source)
-    datasets = experiment.track_datasets(spec)
-    names = [(dataset, attribute) for dataset in datasets for attribute in spec.source]
-    tasks = tuple(attribute if len(datasets) == 1 else f"{dataset}.{attribute}" for dataset, attribute in names)
+    several = len(experiment.track_datasets(spec)) > 1
+    channels = experiment.channels(spec)
+    tasks = tuple(f"{dataset}.{attribute}" if several else attribute for dataset, attribute in channels)
     role: Role = "profile" if spec.aggregate == "none" else "counts"
     return Port(spec.name, role, spec.width_bp, len(tasks), tasks, spec.transform)
 

@@ -269,15 +269,15 @@ def make_source(
     flanks: dict[str, int] = {}
     tracks: dict[str, tuple[Track, ...]] = {}
     for spec in (spec for spec in specs if not spec.is_sequence):
-        datasets = experiment.track_datasets(spec)
-        key = f"tracks:{','.join(datasets)}:{','.join(spec.source)}"
-        tracks[key] = tuple(Track(dataset, attribute) for dataset in datasets for attribute in spec.source)
+        columns = tuple(Track(*channel) for channel in experiment.channels(spec))
+        key = f"tracks:{','.join(f'{track.dataset}.{track.attribute}' for track in columns)}"
+        tracks[key] = columns
         flanks[key] = max(flanks.get(key, 0), spec.flank)
         group_of[spec.name] = key
     groups = []
-    for key, columns in tracks.items():
-        made = make_reader(layout, columns, reader, spans=spans, complete=complete)
-        groups.append(TrackGroup(key, made, flanks[key], strand_partners(columns)))
+    for key, group in tracks.items():
+        made = make_reader(layout, group, reader, spans=spans, complete=complete)
+        groups.append(TrackGroup(key, made, flanks[key], strand_partners(group)))
     tokens = token_genome(experiment.genome.fasta, layout.assembly)
     return WindowSource(tokens, layout, experiment.inputs, experiment.outputs, tuple(groups), group_of)
 

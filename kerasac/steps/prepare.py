@@ -151,12 +151,7 @@ def _make_source(experiment: Experiment, layout: StoreLayout, candidates: Candid
 def _tracks(experiment: Experiment) -> list[Track]:
     """Return every track that the experiment reads, once."""
     return list(
-        dict.fromkeys(
-            Track(dataset, attribute)
-            for spec in experiment.track_specs
-            for dataset in experiment.track_datasets(spec)
-            for attribute in spec.source
-        )
+        dict.fromkeys(Track(*channel) for spec in experiment.track_specs for channel in experiment.channels(spec))
     )
 
 

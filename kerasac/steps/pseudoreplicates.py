@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kerasac.config import Experiment
+from kerasac.config import Experiment, OutputSpec
 from kerasac.errors import ScoreError
 from kerasac.steps.count_space import transformed
 from kerasac.steps.predictions import PredictionFile, Predictions
@@ -104,14 +104,13 @@ def pseudoreplicates_of(experiment: Experiment, layout: StoreLayout | None = Non
     profile = next((output for output in experiment.outputs if output.aggregate == "none"), None)
     if profile is None:
         raise ScoreError("no output of the experiment is a profile, which pseudoreplicates are compared as")
-    datasets = experiment.track_datasets(profile)
-    tasks = [f"{attribute} of {dataset}" for dataset in datasets for attribute in profile.source]
+    tasks = [f"{attribute} of {dataset}" for dataset, attribute in experiment.channels(profile)]
     if spec.files is not None:
         pair = pseudoreplicates_of_files(list(zip(*spec.files, strict=True)))
     else:
         assert spec.attributes is not None, "the spec's check passed one of both"
         array = read_layout(str(experiment.store)) if layout is None else layout
-        pair = TrackPair(*(_stored(array, datasets, attributes) for attributes in spec.attributes))
+        pair = TrackPair(*(_stored(array, experiment, profile, attributes) for attributes in spec.attributes))
     check_one_a_task(pair.first.n_tracks, tasks, "pseudoreplicates")
     return pair
 
@@ -129,6 +128,15 @@ def check_forward(strand: npt.NDArray[np.str_], what: str) -> None:
         raise ScoreError(f"{what} cannot be read for reverse-complement windows; predict windows as they lie")
 
 
-def _stored(layout: StoreLayout, datasets: Sequence[str], attributes: Sequence[str]) -> StoredTracks:
+def _stored(
+    layout: StoreLayout, experiment: Experiment, profile: OutputSpec, attributes: tuple[str, ...]
+) -> StoredTracks:
+    """Return attributes that stand where those of the profile do."""
     layout.require_attributes(attributes)
-    return StoredTracks(layout, tuple(Track(dataset, name) for dataset in datasets for name in attributes))
+    if profile.paired and len(attributes) != len(profile.source):
+        raise ScoreError(
+            f"score.pseudoreplicates: {len(attributes)} attributes for the {len(profile.source)} paired sources of "
+            f"{profile.name}; give one for each, in their order"
+        )
+    halves = profile.model_copy(update={"source": attributes})
+    return StoredTracks(layout, tuple(Track(*channel) for channel in experiment.channels(halves)))

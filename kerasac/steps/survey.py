@@ -246,9 +246,10 @@ def _check_strands(experiment: Experiment, layout: StoreLayout) -> None:
     if not experiment.sampling.reverse_complement:
         return
     for spec in experiment.track_specs:
-        for attribute in spec.source:
+        channels = experiment.channels(spec)
+        for dataset, attribute in channels:
             others = [other for other in other_strands(attribute) if other in layout.attributes]
-            if others and not set(others) & set(spec.source):
+            if others and not {(dataset, other) for other in others} & set(channels):
                 raise ConfigError(
                     f"source of {spec.name}: {attribute} is there without {others[0]}, which takes its place on the "
                     "reverse strand; add it to the source, or set sampling.reverse_complement to false"
@@ -260,13 +261,14 @@ def _judge_strands(experiment: Experiment, findings: Findings) -> None:
     if not experiment.sampling.reverse_complement:
         return
     for spec in experiment.track_specs:
-        partners = strand_partners([Track("", attribute) for attribute in spec.source])
-        if len(spec.source) > 1 and partners == tuple(range(len(spec.source))):
+        channels = experiment.channels(spec)
+        partners = strand_partners([Track(*channel) for channel in channels])
+        if len(channels) > len(experiment.track_datasets(spec)) and partners == tuple(range(len(channels))):
             findings.warn(
                 f"source of {spec.name}",
-                f"no two of {', '.join(spec.source)} are strands of each other by their names (x_plus, x_minus; fwd, "
-                "rev; …), so on the reverse strand each keeps its place. If they are strands, ingest them under such "
-                "names, or set sampling.reverse_complement to false",
+                f"no two of {', '.join(dict.fromkeys(spec.source))} are strands of each other by their names "
+                "(x_plus, x_minus; fwd, rev; …), so on the reverse strand each keeps its place. If they are strands, "
+                "ingest them under such names, or set sampling.reverse_complement to false",
             )
 
 

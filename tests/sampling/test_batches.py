@@ -20,6 +20,7 @@ from kerasac.errors import SamplingError
 from kerasac.genome.assembly import Assembly
 from kerasac.genome.intervals import Spans
 from kerasac.genome.sequence import TokenGenome, reverse_complement, token_genome
+from kerasac.models.contract import contract_of
 from kerasac.sampling.batches import (
     TrackGroup,
     WindowSource,
@@ -319,6 +320,32 @@ def test_all_readers_give_the_same_batches(tiny_folder: Path) -> None:
         np.testing.assert_array_equal(one.outputs[name], other.outputs[name])
     assert one.outputs["profile"].shape == (200, 60, 2)
     assert one.outputs["logcount"].shape == (200, 2)
+
+
+def test_paired_channels_are_read_in_their_order_and_swapped_within_their_dataset(tiny_folder: Path) -> None:
+    """Both strands of one dataset beside the other's two strands in one, as of a histone mark and of DNase."""
+    alone = {"name": "profile", "source": ["plus", "minus", "unstranded"], "flank": 30}
+    paired = {**alone, "dataset": ["other", "other", "tiny"], "paired": True}
+    by_attribute = {**alone, "source": ["plus", "plus", "minus", "minus"], "dataset": ["tiny", "other"] * 2}
+    windows = windows_at(np.array([1_000, 41_000, 150_000]), is_peak=True)
+    reverse = windows_at(windows.center, is_peak=True, reverse=True)
+
+    def profiles(spec: dict[str, Any], **changes: Any) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        counts = {**spec, "name": "logcount", "aggregate": "sum", "transform": "log"}
+        experiment = tiny_experiment(tiny_folder, outputs=[spec, counts], **changes)
+        made = make_source(experiment, read_layout(str(experiment.store)), reader="map", spans=SOME_SPANS)
+        tasks = contract_of(experiment).outputs[0].tasks
+        return tasks, made.batch(windows).outputs["profile"], made.batch(reverse).outputs["profile"]
+
+    _, *one = profiles(alone)
+    _, *other = profiles(alone, datasets="other")
+    tasks, forward, backward = profiles(paired)
+    assert tasks == ("other.plus", "other.minus", "tiny.unstranded")
+    np.testing.assert_array_equal(forward, np.dstack([other[0][..., :2], one[0][..., 2:]]))
+    np.testing.assert_array_equal(backward, forward[:, ::-1, [1, 0, 2]])
+    tasks, forward, backward = profiles({**by_attribute, "paired": True})
+    assert tasks == ("tiny.plus", "other.plus", "tiny.minus", "other.minus")
+    np.testing.assert_array_equal(backward, forward[:, ::-1, [2, 3, 0, 1]])
 
 
 def test_sequence_and_tracks_of_the_same_row_belong_together(tmp_path: Path, tiny_folder: Path) -> None:

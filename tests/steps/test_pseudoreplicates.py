@@ -34,6 +34,25 @@ def test_attributes_of_the_store_are_read_for_each_dataset(tiny_folder: Path) ->
     )
 
 
+def test_paired_channels_have_pseudoreplicates_of_their_own_datasets(tiny_folder: Path) -> None:
+    profile = {
+        "name": "profile",
+        "source": ["minus", "plus"],
+        "dataset": ["tiny", "other"],
+        "flank": 30,
+        "paired": True,
+    }
+    outputs = [profile, {**profile, "name": "logcount", "aggregate": "sum", "transform": "log"}]
+
+    def pair(halves: list[list[str]]) -> TrackPair | None:
+        score = {"pseudoreplicates": {"attributes": halves}}
+        return pseudoreplicates_of(tiny_experiment(tiny_folder, outputs=outputs, score=score))
+
+    assert str(pair(HALVES)) == "plus of tiny, minus of other against control_plus of tiny, control_minus of other"
+    with pytest.raises(ScoreError, match="1 attributes for the 2 paired sources of profile"):
+        pair([["plus"], ["minus"]])
+
+
 def test_pairs_read_the_windows_of_predictions(tiny_folder: Path) -> None:
     pair = pseudoreplicates_of(experiment(tiny_folder, attributes=HALVES))
     assert pair is not None

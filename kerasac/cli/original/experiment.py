@@ -13,7 +13,7 @@ from kerasac.cli.original.bins import bin_sections
 from kerasac.cli.original.flags import Given
 from kerasac.cli.original.folds import ChosenFold, training_fold
 from kerasac.cli.original.lookups import Lookups
-from kerasac.cli.original.tracks import SEQUENCE, named_datasets, read_tracks
+from kerasac.cli.original.tracks import SEQUENCE, by_attribute, named_datasets, read_tracks
 from kerasac.config import Experiment, make_experiment
 from kerasac.errors import ConfigError, StoreError
 
@@ -100,8 +100,9 @@ def track_sections(given: Given, base: Path, lookups: Lookups) -> tuple[dict[str
     for track in (*inputs, *outputs):
         if track["source"] == SEQUENCE:
             continue
-        track.setdefault("dataset", list(datasets.tracks))
-        if tuple(track["dataset"]) == datasets.peaks:
+        if "dataset" not in track:
+            track |= by_attribute(track["source"], datasets.tracks)
+        if tuple(track["dataset"]) == datasets.peaks and "paired" not in track:
             del track["dataset"]
     return {
         "store": given.needed("tdb_array"),
@@ -125,7 +126,8 @@ def _window_datasets(given: Given, tracks: list[dict[str, Any]], base: Path, loo
     try:
         there = _there(given, base, lookups)
     except StoreError as error:
-        remark = f"--tasks: kerasAC reads them in the order of the array; put 'datasets' into that order: {error}"
+        order = "in the order of the array; put 'datasets' (and 'dataset') into that order"
+        remark = f"--tasks: kerasAC reads them {order}: {error}"
         return Datasets(partition or tasks, tasks or partition, (remark,))
     tasks, partition = (_in_order(names, there) for names in (tasks, partition))
     return Datasets(partition or tasks, tasks or partition)
@@ -294,6 +296,7 @@ def _check_tasks(given: Given, data: Mapping[str, Any], own: Path | None) -> Non
     if n_tasks is None or own is not None:
         return
     for output in data["outputs"]:
-        n_channels = len(output["source"]) * max(1, len(output.get("dataset", data.get("datasets", ()))))
+        n_datasets = max(1, len(output.get("dataset", data.get("datasets", ()))))
+        n_channels = len(output["source"]) * (1 if output.get("paired") else n_datasets)
         if n_tasks != n_channels:
             raise ConfigError(f"--num_tasks is {n_tasks}, but output {output['name']} has {n_channels} channels")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasac.cache import with_ending
-from kerasac.cli.original.channel_order import check_channel_order
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import experiment_name, track_sections
 from kerasac.cli.original.flags import Given
@@ -40,7 +39,6 @@ def bpnet_shap_wrapper(given: Given, console: Console) -> Done:
     prefix = local_prefix(given, "out_pickle")
     rule = given.text("bed_regions_center") or "summit"
     experiment = _tracks_experiment(given, rule)
-    check_channel_order(given, experiment)
     tasks = _task(given, experiment)
     from kerasac.genome.centering import Center
     from kerasac.interpret.heads import Head

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasac.cache import with_ending
-from kerasac.cli.original.channel_order import check_channel_order
 from kerasac.cli.original.commands import Done
 from kerasac.cli.original.experiment import experiment_name, track_sections
 from kerasac.cli.original.flags import Given
@@ -33,7 +32,6 @@ def predict_tdb(given: Given, console: Console) -> Done:
     from kerasac.genome.centering import Center
     from kerasac.runs.predict import Places, PredictRequest, predict_to_file
 
-    check_channel_order(given, experiment)
     places = find_places(given, experiment)
     model = model_file(given)
     out = with_ending(prefix, _ENDING)

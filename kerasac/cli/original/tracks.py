@@ -71,8 +71,10 @@ def _track(given: Given, side: Side, place: int, channels: Sequence[str]) -> dic
     aggregate = _common(given, side, "aggregation", place, channels, _named(_AGGREGATES, "aggregation"), "none")
     transform = _common(given, side, "transformation", place, channels, _named(_TRANSFORMS, "transformation"), "none")
     pairs = _pairs(given, side, place, channels)
+    if len(set(pairs)) < len(pairs):
+        raise ConfigError(f"the channels of {side} {place + 1} ({', '.join(channels)}) repeat; name each once")
     track = {
-        **_sources(pairs, side, place),
+        **_sources(pairs),
         "flank": _flank(given, side, place, channels),
         **({"aggregate": aggregate} if aggregate != "none" else {}),
         **({"transform": transform} if transform != "none" else {}),
@@ -109,22 +111,21 @@ def _pairs(given: Given, side: Side, place: int, channels: Sequence[str]) -> lis
     return list(zip(datasets, channels, strict=True))
 
 
-def _sources(pairs: Sequence[tuple[str, str]], side: Side, place: int) -> dict[str, Any]:
-    """Return source and dataset whose combinations are the channels, in their order: datasets first, as they are read.
+def by_attribute(attributes: Sequence[str], datasets: Sequence[str]) -> dict[str, Any]:
+    """Return source and dataset of the channels that kerasAC makes of --tasks: by attribute, and by task in each."""
+    return _sources([(dataset, attribute) for attribute in attributes for dataset in datasets])
 
-    Raises
-    ------
-    ConfigError
-        When there are no such.
-    """
+
+def _sources(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return source and dataset of some channels: all their combinations where that gives them in order, or pairs."""
     datasets, attributes = (list(dict.fromkeys(column)) for column in zip(*pairs, strict=True))
-    if list(product(datasets, attributes)) != list(pairs):
-        channels = ", ".join(f"{attribute} of {dataset}" for dataset, attribute in pairs)
-        raise ConfigError(
-            f"the channels of {side} {place + 1} ({channels}) are not all attributes of one dataset after those of "
-            "another, as they are read here; ingest them as attributes of one dataset (kerasac-ray ingest --add)"
-        )
-    return {"source": attributes, **({"dataset": datasets} if datasets != [""] else {})}
+    if list(product(datasets, attributes)) == list(pairs):
+        return {"source": attributes, **({"dataset": datasets} if datasets != [""] else {})}
+    return {
+        "source": [attribute for _, attribute in pairs],
+        "dataset": [dataset for dataset, _ in pairs],
+        "paired": True,
+    }
 
 
 def _common(

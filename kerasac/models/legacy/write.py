@@ -19,8 +19,6 @@ from kerasac.models.plain import checked_difference, plain_model, predicted, ran
 
 _VERSION = "2.15.0"  # of Keras, whose form this is
 _CONTAINERS = ("Functional", "Model")
-_MARK = "kerasac_ray"  # of files that this module writes; Keras 2 passes over it
-_MARK_VERSION = 1
 
 
 def write_legacy(model: keras.Model, prefix: Path, *, inputs: Sequence[str], outputs: Sequence[str]) -> list[Path]:
@@ -41,7 +39,6 @@ def write_legacy(model: keras.Model, prefix: Path, *, inputs: Sequence[str], out
         "config": config,
         "keras_version": _VERSION,
         "backend": "tensorflow",
-        _MARK: _MARK_VERSION,
     }
     whole, arch, weights = (with_ending(prefix, ending) for ending in ("hdf5", "arch", "weights"))
     with whole_file(whole) as beside:
@@ -49,23 +46,11 @@ def write_legacy(model: keras.Model, prefix: Path, *, inputs: Sequence[str], out
             file.attrs["model_config"] = json.dumps({key: described[key] for key in ("class_name", "config")})
             _write_weights(file.create_group("model_weights"), plain)
             _describe(file)
-            file.attrs[_MARK] = _MARK_VERSION
         _check(plain, beside)
     write_whole(arch, json.dumps(described))
     with whole_file(weights) as beside, h5py.File(beside, "w") as file:
         _write_weights(file, plain)
     return [whole, arch, weights]
-
-
-def is_written_here(path: Path) -> bool:
-    """Whether a whole model or an architecture is a file of this module: its channels have this package's order."""
-    if h5py.is_hdf5(path):
-        with h5py.File(path) as file:
-            return _MARK in file.attrs
-    try:
-        return _MARK in json.loads(path.read_bytes())
-    except ValueError:
-        return False
 
 
 def _ordered(model: keras.Model, inputs: Sequence[str], outputs: Sequence[str]) -> keras.Model:

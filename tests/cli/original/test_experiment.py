@@ -15,6 +15,7 @@ from kerasac.cli.original.lookups import Lookups
 from kerasac.config import make_experiment
 from kerasac.errors import ConfigError, StoreError
 from kerasac.genome.folds import Fold
+from kerasac.models.contract import contract_of
 from kerasac.store.labels.table import append_rows, create_table
 
 BINS = (
@@ -124,7 +125,34 @@ def test_where_the_array_is_not_there_the_order_is_left_and_said():
     line = changed(TRAIN, tasks="GM12878 K562", num_tasks="4")
     made = training_translation(given("kerasAC_train", line), NoArray())
     assert made.document["datasets"] == ["GM12878", "K562"]
-    assert any("put 'datasets' into that order" in line for line in made.remarks)
+    assert any("put 'datasets' (and 'dataset') into that order" in line for line in made.remarks)
+
+
+def test_channels_of_several_tasks_are_by_attribute_as_in_kerasac():
+    made = document(changed(TRAIN, tasks="GM12878 K562", num_tasks="4"))
+    experiment = make_experiment(made, base=Path(), origin="test")
+    plus, minus = (f"count_bigwig_{strand}_5p" for strand in ("plus", "minus"))
+    channels = [("K562", plus), ("GM12878", plus), ("K562", minus), ("GM12878", minus)]
+    for output in experiment.outputs:
+        assert list(experiment.channels(output)) == channels
+    assert contract_of(experiment).outputs[0].tasks == tuple(f"{dataset}.{name}" for dataset, name in channels)
+
+
+def test_channels_may_pair_datasets_and_attributes():
+    """As kerasAC's examples/tiledb_workflow_example/interpret.sh does."""
+    names = "count_bigwig_plus_5p,count_bigwig_minus_5p,count_bigwig_unstranded_5p"
+    line = changed(
+        TRAIN,
+        tasks=None,
+        num_tasks="3",
+        tdb_output_datasets="K562,K562,GM12878 K562,K562,GM12878",
+        tdb_output_source_attribute=f"{names} {names}",
+        tdb_input_datasets="seq K562,K562 K562,K562",
+        tdb_partition_datasets_for_upsample="K562",
+    )
+    experiment = make_experiment(document(line), base=Path(), origin="test")
+    expected = list(zip(["K562", "K562", "GM12878"], names.split(","), strict=True))
+    assert [list(experiment.channels(output)) for output in experiment.outputs] == [expected, expected]
 
 
 def test_without_names_all_datasets_of_the_array_are_read_as_in_kerasac():
@@ -272,7 +300,10 @@ def test_weights_by_class_and_initial_weights_have_their_places():
         (changed(TRAIN, tdb_output_flank="100,200 100"), "the channels of output 1 have 100, 200"),
         (changed(TRAIN, tdb_output_aggregation="None total"), "'total' is no aggregation"),
         (changed(TRAIN, tdb_input_min="None 1 None"), "inputs have no range here"),
-        (changed(TRAIN, tdb_output_datasets="K562,GM12878 K562"), "ingest them as attributes of one dataset"),
+        (
+            changed(TRAIN, tdb_output_source_attribute="a,a b,c"),
+            r"the channels of output 1 \(a, a\) repeat; name each once",
+        ),
         (changed(TRAIN, num_tasks="3"), "--num_tasks is 3, but output profile_predictions has 2 channels"),
         (changed(TRAIN, fold=None), "give --fold and --genome"),
         (changed(TRAIN, fold="10"), "none of kerasAC's folds 0 to 9"),

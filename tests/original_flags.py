@@ -86,6 +86,7 @@ FLAGS = {
     "kerasAC_form_modisco_inputs": """
         model_hdf5 peak_file npeaks_to_sample out_prefix ref_fasta dinuc_shuffle_input chrom_sizes flank_size batch_size
     """,
+    "kerasAC_plot_interpretation": "input_bigwig chrom startpos endpos outf outf_width outf_length ref",
     "kerasAC_interpret": """
         output_npz_file generator_type interp_method threads max_queue_size load_model_hdf5 w1_w0_file w1 w0 yaml json
         architecture_from_file num_gpus weights expand_dims batch_size sequential input_bed_file ref_fasta flank

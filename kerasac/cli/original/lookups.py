@@ -57,8 +57,9 @@ class Lookups:
             return LabelFile(table.tasks, end - start)
 
     def are_classes(self, path: Path, tasks: Sequence[str]) -> bool:
-        """Whether the labels of these tasks are 0, 1 and NaN alone."""
-        return all(bool((np.isnan(values) | np.isin(values, (0, 1))).all()) for values in _label_blocks(path, tasks))
+        """Whether the labels of these tasks are 0, 1 and what is ambiguous alone: NaN, or −1 as in old files."""
+        blocks = _label_blocks(path, tasks)
+        return all(bool((np.isnan(values) | np.isin(values, (-1, 0, 1))).all()) for values in blocks)
 
     def parameters(self, path: Path) -> Mapping[str, str]:
         """Return the names and values of a table of model parameters."""

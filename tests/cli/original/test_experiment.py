@@ -261,15 +261,16 @@ def test_labels_that_are_no_classes_are_not_classified():
 @pytest.mark.parametrize("ending", ["tsv", "hdf5"])
 def test_labels_other_than_classes_are_seen(tmp_path: Path, ending: str):
     path = tmp_path / f"labels.{ending}"
-    table = pd.DataFrame({"CHR": "chr1", "START": [0, 50, 100], "END": [50, 100, 150], "A": [0, 1, np.nan], "B": 0.5})
+    labels = {"A": [0, 1, np.nan], "B": 0.5, "C": [0, 1, -1]}  # -1: ambiguous in old files
+    table = pd.DataFrame({"CHR": "chr1", "START": [0, 50, 100], "END": [50, 100, 150], **labels})
     if ending == "tsv":
         table.to_csv(path, sep="\t", index=False)
     else:
-        values = table[["A", "B"]].to_numpy(np.float32)
+        values = table[[*labels]].to_numpy(np.float32)
         chrom, start, end = (table[name].to_numpy() for name in ("CHR", "START", "END"))
-        with create_table(path, ["A", "B"], ["chr1"], {}) as file:
+        with create_table(path, [*labels], ["chr1"], {}) as file:
             append_rows(file, chrom.astype("S"), start, end, values)
-    assert Lookups().are_classes(path, ["A"])
+    assert Lookups().are_classes(path, ["A", "C"])
     assert not Lookups().are_classes(path, ["B"])
 
 
